@@ -1,0 +1,75 @@
+// What the stages of the dispatcher share: its settings, its ports, and the state that each of them may touch.
+import type { Clock, Random } from '#clock';
+import type { Lane } from '#lane';
+import type { Logger } from '#telemetry';
+import type { DatabaseClock } from './database-clock.ts';
+import type { EndpointRegistry } from './endpoint-registry.ts';
+import type { Journal } from './journal.ts';
+import type { ConsumerMetrics } from './metrics.ts';
+import type { Outgoing } from './outgoing.ts';
+import type { Partition } from './partition.ts';
+import type { DeliveryStore, Log, Sender } from './ports.ts';
+import type { Scheduler } from './scheduler.ts';
+
+export interface DispatcherOptions {
+  topicPrefix: string;
+  leaseMs: number;
+  flushIntervalMs: number;
+  /** Requests in flight, of this process and of one tenant. */
+  maxInFlight: number;
+  maxInFlightPerTenant: number;
+  circuitBreaker: boolean;
+  /** Records in memory that are not done; beyond it, reading pauses. Shared evenly by the partitions. */
+  maxBufferedRecords: number;
+  /** Deliveries that wait in memory behind a lane's head. */
+  maxQueuedPerLane: number;
+  /** A delivery that waited this long for a slot, or behind a slow head, goes to PostgreSQL. */
+  maxWaitMs: number;
+  /** No new request while a finished delivery has been unrecorded for this long: a stalled database bounds the duplicates. */
+  maxUnrecordedMs: number;
+  /** Lanes kept in memory; idle ones beyond it are forgotten (they are in the database). */
+  maxLanes: number;
+  sweepIntervalMs: number;
+  /** Waiting deliveries read at once when a lane is drained. */
+  pageSize: number;
+}
+
+export const defaultDispatcherOptions = {
+  circuitBreaker: true,
+  maxBufferedRecords: 2_000,
+  maxQueuedPerLane: 100,
+  maxWaitMs: 1_000,
+  maxUnrecordedMs: 1_000,
+  maxLanes: 20_000,
+  sweepIntervalMs: 5_000,
+  pageSize: 20,
+} as const;
+
+export interface Context {
+  options: DispatcherOptions;
+  store: DeliveryStore;
+  log: Log;
+  sender: Sender;
+  clock: Clock;
+  databaseClock: DatabaseClock;
+  random: Random;
+  logger: Logger;
+  metrics: ConsumerMetrics;
+  partitions: Map<number, Partition>;
+  endpoints: EndpointRegistry;
+  scheduler: Scheduler;
+  journal: Journal;
+  outgoing: Outgoing;
+}
+
+/** The lane's partition, as long as it is here at all. */
+export function partitionOf(context: Context, lane: Lane): Partition | undefined {
+  const partition = context.partitions.get(lane.partition);
+  return partition?.phase === 'gone' ? undefined : partition;
+}
+
+/** Rules R3 and R5: the lease holds right now, and what was finished before has been recorded lately. */
+export function maySend(context: Context, partition: Partition): boolean {
+  const now = context.clock.monotonic();
+  return partition.holdsLease(now) && context.journal.oldestFinishAgeMs(now) < context.options.maxUnrecordedMs;
+}

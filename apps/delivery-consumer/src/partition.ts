@@ -1,0 +1,68 @@
+// What the process keeps of one Kafka partition: the lease, the lanes in memory, and which records are done.
+import type { WaybillEvent } from '#events';
+import type { ConsumedRecord } from '#kafka';
+import { type Delivery, Fifo, type Lane, OffsetTracker } from '#lane';
+
+/**
+ * `waiting`: assigned, but another holder's lease may still be valid: records are buffered, nothing is sent.
+ * `owned`: the lease is or was ours. `leaving`: no longer assigned: requests in flight end, then the lease is released.
+ * `gone`: nothing of it counts any more.
+ */
+export type PartitionPhase = 'waiting' | 'owned' | 'leaving' | 'gone';
+
+/** A record as it was decoded; without an event, `reason` says why it could not be. */
+export interface Arrival {
+  record: ConsumedRecord;
+  event: WaybillEvent | null;
+  reason: string;
+}
+
+/** Sending stops this long before the lease ends, and requests in flight are aborted. */
+export const LEASE_MARGIN_MS = 500;
+
+export class Partition {
+  readonly number: number;
+  phase: PartitionPhase = 'waiting';
+  epoch = 0;
+  /** Database ms of an acquire after an owner that did not release: it may have sent what it had no time to record. */
+  uncleanSince: number | null = null;
+  /** Monotonic ms: until then nobody else can own it. */
+  leaseUntil = -Infinity;
+  readonly lanes = new Map<string, Lane>();
+  readonly records = new OffsetTracker();
+  /** Tickets are hints, done when read: the offset to commit. */
+  ticketOffset: number | null = null;
+  /** Records that came and are not admitted to their lanes yet: until the partition is ours, or the database has answered. */
+  arrivals: Arrival[] = [];
+  /** Deliveries in the order they came: to find those that have waited too long. */
+  readonly admitted = new Fifo<{ lane: Lane; delivery: Delivery }>();
+  /** Lanes that could have run but for the lease or the journal. */
+  stalled: Lane[] = [];
+  inFlight = 0;
+  isPaused = false;
+  #abort = new AbortController();
+
+  constructor(number: number) {
+    this.number = number;
+  }
+
+  /** Aborts every request in flight; those that start later get a new signal. */
+  abortRequests(): void {
+    this.#abort.abort();
+    this.#abort = new AbortController();
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** True when an earlier owner may have sent this delivery without a record of it. */
+  mayHaveBeenTried(delivery: Delivery): boolean {
+    return this.uncleanSince !== null && Date.parse(delivery.event.enqueuedAt) < this.uncleanSince;
+  }
+
+  /** Rule R3's part that is not the lane's: the lease holds right now. */
+  holdsLease(now: number): boolean {
+    return this.phase === 'owned' && now < this.leaseUntil - LEASE_MARGIN_MS;
+  }
+}

@@ -1,0 +1,298 @@
+// Records come in: decode, look up what is unknown with one query for all, then admit each to its lanes in log order.
+import type { UnorderedId } from '#deliveries';
+import { decodeRecord, type WaybillEvent } from '#events';
+import type { ConsumedRecord, RecordBatch } from '#kafka';
+import { type Delivery, Lane, laneKey, type RecordPosition } from '#lane';
+import { type Context, partitionOf } from './context.ts';
+import type { Arrival, Partition } from './partition.ts';
+import type { Runner } from './runner.ts';
+
+/** A record at or below its lane's `delivered`: a repeat, unless its event id is another. */
+interface Claim {
+  lane: Lane;
+  sequence: number;
+  event: WaybillEvent;
+  position?: RecordPosition;
+}
+
+interface Addressed {
+  partition: Partition;
+  arrival: Arrival;
+}
+
+/** What the database knows of lanes and unordered deliveries that are not in memory. */
+interface Known {
+  lanes: Map<string, Lane>;
+  waiting: Map<string, { delivery: Delivery; nextAttemptAt: number }>;
+  terminal: Set<string>;
+}
+
+export class Reception {
+  readonly #context: Context;
+  readonly #runner: Runner;
+  #isRunning = false;
+  /** Counts the times that lanes left memory: what was read from the database before may be stale after. */
+  evictions = 0;
+
+  constructor(context: Context, runner: Runner) {
+    this.#context = context;
+    this.#runner = runner;
+  }
+
+  /** Takes records of a partition. Returns at once: Kafka is not read while it waits for us. */
+  receive(partition: Partition, batch: RecordBatch): void {
+    // Decoded here: keys and headers are views on the whole fetch, which must not stay in memory for them.
+    for (const record of batch.records) partition.arrivals.push(toArrival(record));
+    if (partition.phase === 'owned') this.admitWaiting(partition);
+  }
+
+  /** The partition is ours: what has come for it goes to its lanes. */
+  admitWaiting(partition: Partition): void {
+    if (!this.#isRunning && partition.arrivals.length > 0) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    for (let arrivals = this.#takeArrivals(); arrivals.length > 0; arrivals = this.#takeArrivals()) {
+      const known = await this.#lookUp(arrivals);
+      for (const { partition, arrival } of arrivals) this.#admit(partition, arrival, known);
+      this.#evictLanes();
+    }
+    this.#isRunning = false;
+  }
+
+  /** All that has come for the partitions that are ours: one look-up serves them all. */
+  #takeArrivals(): Addressed[] {
+    return [...this.#context.partitions.values()].flatMap((partition) =>
+      partition.phase === 'owned' ? partition.arrivals.splice(0).map((arrival) => ({ partition, arrival })) : [],
+    );
+  }
+
+  /** Waits for the database as long as it takes: nothing may be judged by a guess. */
+  async #lookUp(arrivals: readonly Addressed[]): Promise<Known> {
+    for (let delayMs = 100; ; delayMs = Math.min(delayMs * 2, 2_000)) {
+      try {
+        return await this.#tryLookUp(arrivals);
+      } catch (error) {
+        this.#context.logger.warn({ error }, 'could not look up lanes; trying again');
+        await new Promise<void>((resolve) => this.#context.clock.schedule(delayMs, resolve));
+      }
+    }
+  }
+
+  async #tryLookUp(arrivals: readonly Addressed[]): Promise<Known> {
+    const { endpoints, store } = this.#context;
+    const lanes = new Map<string, { endpointId: string; streamId: string }>();
+    const unordered = new Map<string, UnorderedId>();
+    const endpointIds = new Set<string>();
+    for (const { partition, arrival } of arrivals) {
+      const { event } = arrival;
+      for (const { endpointId, sequence } of event?.targets ?? []) {
+        endpointIds.add(endpointId);
+        const key = laneKey(endpointId, sequence === null ? event!.eventId : event!.streamId);
+        if (partition.lanes.has(key)) continue;
+        if (sequence === null)
+          unordered.set(key, { endpointId, eventId: event!.eventId, enqueuedAt: event!.enqueuedAt });
+        else lanes.set(key, { endpointId, streamId: event!.streamId });
+      }
+    }
+    const [found, seen] = await Promise.all([
+      lanes.size > 0 ? store.findLanes([...lanes.values()]) : [],
+      unordered.size > 0 ? store.findUnordered([...unordered.values()]) : { waiting: [], terminal: new Set<string>() },
+      endpoints.load(endpointIds),
+    ]);
+    return {
+      lanes: new Map(found.map((lane) => [lane.key, lane])),
+      waiting: new Map(seen.waiting.map((due) => [laneKey(due.delivery.endpointId, due.delivery.event.eventId), due])),
+      terminal: seen.terminal,
+    };
+  }
+
+  #admit(partition: Partition, { record, event, reason }: Arrival, known: Known): void {
+    if (partition.phase === 'gone') return;
+    const position = partition.records.receive(record.offset, event ? event.targets.length : 1);
+    if (!position) return;
+    if (!event) return this.#deadLetter(partition, record, reason, position);
+    for (const target of event.targets) {
+      if (target.sequence === null) this.#admitUnordered(partition, event, target.endpointId, position, known);
+      else this.#admitOrdered(partition, event, target.endpointId, target.sequence, position, known);
+    }
+  }
+
+  #admitOrdered(
+    partition: Partition,
+    event: WaybillEvent,
+    endpointId: string,
+    sequence: number,
+    position: RecordPosition,
+    known: Known,
+  ): void {
+    const lane = this.#laneOf(partition, event, endpointId, known);
+    const endpoint = this.#context.endpoints.get(endpointId);
+    const { transitions } = this.#runner;
+    const reception = lane.receive(sequence, this.#context.options.maxQueuedPerLane);
+    switch (reception.kind) {
+      case 'past':
+        this.#context.metrics.duplicateRecords.inc();
+        void this.settleClaim({ lane, sequence, event, position });
+        return;
+      case 'known':
+        this.#context.metrics.duplicateRecords.inc();
+        if (reception.delivery.event.eventId !== event.eventId)
+          return void this.settleClaim({ lane, sequence, event, position });
+        reception.delivery.positions.push(position);
+        return;
+      case 'park': {
+        if (reception.reason === 'gap') this.#context.metrics.gaps.inc();
+        return transitions.parkArrival(
+          partition,
+          lane,
+          this.#delivery(event, endpointId, sequence, position),
+          reception.reason,
+        );
+      }
+      case 'queue': {
+        const delivery = this.#delivery(event, endpointId, sequence, position);
+        if (endpoint.isClosed(this.#context.clock.monotonic()))
+          return transitions.parkArrival(partition, lane, delivery, 'endpoint_closed');
+        if (endpoint.buffered >= endpoint.maxBuffered)
+          return transitions.parkArrival(partition, lane, delivery, 'spilled');
+        return transitions.queue(partition, lane, delivery);
+      }
+    }
+  }
+
+  /** An unordered delivery is a lane of its own. One that is terminal is never sent again; one that waits, waits on. */
+  #admitUnordered(
+    partition: Partition,
+    event: WaybillEvent,
+    endpointId: string,
+    position: RecordPosition,
+    known: Known,
+  ): void {
+    const key = laneKey(endpointId, event.eventId);
+    const inMemory = partition.lanes.get(key);
+    if (inMemory || known.terminal.has(key)) {
+      this.#context.metrics.duplicateRecords.inc();
+      const waiting = inMemory?.queue[0];
+      if (waiting) waiting.positions.push(position);
+      else position.remaining--;
+      return;
+    }
+    const stored = known.waiting.get(key);
+    if (stored) {
+      position.remaining--;
+      return this.#runner.adoptUnordered(partition, stored.delivery, stored.nextAttemptAt);
+    }
+    const lane = this.#newLane(partition, event, endpointId, event.eventId);
+    this.#runner.transitions.queue(partition, lane, this.#delivery(event, endpointId, null, position));
+  }
+
+  #laneOf(partition: Partition, event: WaybillEvent, endpointId: string, known: Known): Lane {
+    const key = laneKey(endpointId, event.streamId);
+    const lane = partition.lanes.get(key);
+    if (!lane) {
+      const stored = known.lanes.get(key);
+      if (!stored) return this.#newLane(partition, event, endpointId);
+      partition.lanes.set(key, stored);
+      return stored;
+    }
+    // Used last, forgotten last.
+    partition.lanes.delete(key);
+    partition.lanes.set(key, lane);
+    return lane;
+  }
+
+  #newLane(partition: Partition, event: WaybillEvent, endpointId: string, unorderedEventId?: string): Lane {
+    const lane = new Lane({
+      endpointId,
+      streamId: event.streamId,
+      tenantId: event.tenantId,
+      partition: partition.number,
+      ...(unorderedEventId === undefined ? {} : { unorderedEventId }),
+    });
+    partition.lanes.set(lane.key, lane);
+    return lane;
+  }
+
+  #delivery(event: WaybillEvent, endpointId: string, sequence: number | null, position: RecordPosition): Delivery {
+    return {
+      event,
+      endpointId,
+      sequence,
+      attempts: 0,
+      attemptsEpoch: 0,
+      firstAttemptAt: null,
+      last: null,
+      stored: false,
+      admittedAt: this.#context.clock.monotonic(),
+      positions: [position],
+    };
+  }
+
+  #deadLetter(partition: Partition, record: ConsumedRecord, reason: string, position: RecordPosition): void {
+    const { logger, metrics, outgoing } = this.#context;
+    logger.error({ partition: partition.number, offset: record.offset, reason }, 'record cannot be decoded');
+    outgoing.deadLetterRecord(partition.number, record, reason, () => {
+      position.remaining--;
+      metrics.deadLetters.inc({ reason: 'undecodable' });
+    });
+  }
+
+  /** A repeat is done; another event under a sequence that is taken must not vanish: the lane halts, the record is kept. */
+  async settleClaim({ lane, sequence, event, position }: Claim): Promise<void> {
+    const claim = { endpointId: lane.endpointId, streamId: lane.streamId, sequence, eventId: event.eventId };
+    for (;;) {
+      try {
+        const inMemory = lane.queue.find((delivery) => delivery.sequence === sequence);
+        const isConflict = inMemory
+          ? inMemory.event.eventId !== event.eventId
+          : (await this.#context.store.findConflicts([claim])).length > 0;
+        const partition = partitionOf(this.#context, lane);
+        if (!partition) return;
+        if (isConflict) this.#onConflict(partition, lane, event, sequence);
+        if (position) position.remaining--;
+        return;
+      } catch (error) {
+        this.#context.logger.warn({ error }, 'could not look up a sequence; trying again');
+        await new Promise<void>((resolve) => this.#context.clock.schedule(1_000, resolve));
+      }
+    }
+  }
+
+  /** Halts the lane at its next turn: a request in flight ends first. */
+  #onConflict(partition: Partition, lane: Lane, event: WaybillEvent, sequence: number): void {
+    const { logger, metrics, outgoing } = this.#context;
+    logger.error(
+      { endpointId: lane.endpointId, streamId: lane.streamId, sequence, eventId: event.eventId },
+      'another event has this sequence',
+    );
+    const delivery = this.#delivery(event, lane.endpointId, sequence, { offset: -1, remaining: 1 });
+    outgoing.deadLetterDelivery(delivery, 'sequence_conflict');
+    metrics.deadLetters.inc({ reason: 'sequence_conflict' });
+    if (lane.mode !== 'halted') this.#runner.transitions.halt(partition, lane, 'sequence_conflict');
+  }
+
+  /** Idle lanes beyond the limit leave memory, the longest unused first; their rows say all there is to know. */
+  #evictLanes(): void {
+    const { partitions, options } = this.#context;
+    let surplus = -options.maxLanes;
+    for (const partition of partitions.values()) surplus += partition.lanes.size;
+    if (surplus <= 0) return;
+    const share = Math.ceil(surplus / partitions.size) * 2;
+    for (const { lanes } of partitions.values()) {
+      let looked = 0;
+      for (const [key, lane] of lanes) {
+        if (looked++ >= share) break;
+        if (!lane.isClean) continue;
+        lanes.delete(key);
+        this.evictions++;
+      }
+    }
+  }
+}
+
+function toArrival(record: ConsumedRecord): Arrival {
+  const decoded = decodeRecord(record);
+  return decoded.ok ? { record, event: decoded.event, reason: '' } : { record, event: null, reason: decoded.reason };
+}

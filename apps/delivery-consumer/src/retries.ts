@@ -1,0 +1,203 @@
+// What brings parked lanes back: tickets, the sweeper, probes, operator commands, and endpoints that opened or went.
+import type { OpenCommand } from '#deliveries';
+import type { RecordBatch } from '#kafka';
+import { type Lane, laneKey } from '#lane';
+import { z } from 'zod';
+import { type Context, partitionOf } from './context.ts';
+import type { EndpointState } from './endpoint-state.ts';
+import type { Partition } from './partition.ts';
+import type { Reception } from './reception.ts';
+import type { Runner } from './runner.ts';
+
+const SWEEP_LIMIT = 1_000;
+const COMMAND_LIMIT = 500;
+
+const ticketSchema = z.object({
+  kind: z.enum(['retry', 'command']),
+  endpointId: z.uuid(),
+  streamId: z.string().min(1).max(200),
+});
+
+export class Retries {
+  readonly #context: Context;
+  readonly #runner: Runner;
+  readonly #reception: Reception;
+  #ticketed: { endpointId: string; streamId: string }[] = [];
+  #hasCommands = true;
+  #sweepAt = 0;
+  #checkDeletedAt = 0;
+
+  constructor(context: Context, runner: Runner, reception: Reception) {
+    this.#context = context;
+    this.#runner = runner;
+    this.#reception = reception;
+    runner.onEndpointOpened = () => this.sweepSoon();
+  }
+
+  /** Tickets are hints: what can't be read is dropped, what is known already costs nothing. */
+  receiveTickets(partition: Partition, batch: RecordBatch): void {
+    for (const record of batch.records) {
+      partition.ticketOffset = record.offset + 1;
+      const ticket = ticketSchema.safeParse(parseJson(record.value));
+      if (!ticket.success) continue;
+      if (ticket.data.kind === 'command') this.#hasCommands = true;
+      else if (!partition.lanes.has(laneKey(ticket.data.endpointId, ticket.data.streamId)))
+        this.#ticketed.push(ticket.data);
+    }
+  }
+
+  /** Everything due is looked for at the next run, not at the next interval. */
+  sweepSoon(): void {
+    this.#sweepAt = 0;
+  }
+
+  /** Settles what waits of endpoints that changed: deleted ones are emptied, opened ones go on. */
+  async endpointsChanged(changed: readonly EndpointState[]): Promise<void> {
+    if (changed.length > 0) this.sweepSoon();
+    for (const endpoint of changed) if (endpoint.isDeleted) await this.#emptyDeleted(endpoint.id);
+  }
+
+  /** One round; called several times a second. Throws on a fault of the database. */
+  async runOnce(): Promise<void> {
+    const partitions = this.#owned();
+    if (partitions.length === 0) return;
+    const now = this.#context.clock.monotonic();
+    await this.#loadTicketed();
+    await this.#probe(partitions, now);
+    const isSweep = now >= this.#sweepAt;
+    if (isSweep || this.#hasCommands) await this.#applyCommands(partitions);
+    if (isSweep) await this.#sweep(partitions, now);
+    if (now >= this.#checkDeletedAt) await this.#checkDeleted(partitions, now);
+  }
+
+  async #sweep(partitions: number[], now: number): Promise<void> {
+    const { store, databaseClock, endpoints, options } = this.#context;
+    const query = {
+      partitions,
+      closedEndpoints: endpoints.closed(now),
+      until: databaseClock.now() + options.sweepIntervalMs,
+      limit: SWEEP_LIMIT,
+    };
+    const lanes = await this.#fresh(() => store.findDueLanes(query));
+    const unordered = await this.#fresh(() => store.findDueUnordered(query));
+    await endpoints.load([...lanes.map((lane) => lane.endpointId), ...unordered.map((due) => due.delivery.endpointId)]);
+    for (const lane of lanes) this.#runner.adopt(lane);
+    for (const due of unordered) {
+      const partition = this.#context.partitions.get(due.partition);
+      if (partition?.phase === 'owned') this.#runner.adoptUnordered(partition, due.delivery, due.nextAttemptAt);
+    }
+    const isFull = lanes.length === SWEEP_LIMIT || unordered.length === SWEEP_LIMIT;
+    this.#sweepAt = now + (isFull ? options.sweepIntervalMs / 10 : options.sweepIntervalMs);
+  }
+
+  async #loadTicketed(): Promise<void> {
+    const ids = this.#ticketed.splice(0, SWEEP_LIMIT);
+    if (ids.length === 0) return;
+    const lanes = await this.#fresh(() => this.#context.store.findLanes(ids));
+    await this.#context.endpoints.load(lanes.map((lane) => lane.endpointId));
+    for (const lane of lanes) if (lane.mode === 'parked') this.#runner.adopt(lane);
+  }
+
+  /** An endpoint behind an open breaker gets one lane to try it with, the one that has waited longest. */
+  async #probe(partitions: number[], now: number): Promise<void> {
+    for (const endpoint of this.#context.endpoints.dueForProbe(now)) {
+      const lane = await this.#fresh(() => this.#context.store.findProbeLane(partitions, endpoint.id));
+      // Nothing waits: the next record will be the probe.
+      if (!lane) continue;
+      lane.nextAttemptAt = this.#context.databaseClock.now();
+      this.#runner.adopt(lane);
+    }
+  }
+
+  async #applyCommands(partitions: number[]): Promise<void> {
+    this.#hasCommands = false;
+    const commands = await this.#context.store.findOpenCommands(partitions, COMMAND_LIMIT);
+    if (commands.length === 0) return;
+    await this.#context.endpoints.load(commands.map((command) => command.endpointId));
+    for (const command of commands) await this.#apply(command);
+  }
+
+  /** Applied and closed in one fenced transaction; void when its sequence is no longer the head. */
+  async #apply(command: OpenCommand): Promise<void> {
+    const lane = await this.#laneOf(command);
+    const partition = lane && partitionOf(this.#context, lane);
+    if (!lane || partition?.phase !== 'owned') return;
+    // A request or a write is under way: its outcome decides what the head is.
+    if (isBusy(lane)) return void (this.#hasCommands = true);
+    const { journal, store, metrics } = this.#context;
+    const head = (await store.loadPages([{ ...command, after: lane.delivered }], 1))[0]![0];
+    if (isBusy(lane)) return void (this.#hasCommands = true);
+    const isHead = lane.mode !== 'open' && command.sequence === lane.delivered + 1;
+    const hasHead = head?.sequence === command.sequence;
+    const isApplied = isHead && (command.kind === 'retry' || hasHead);
+    if (isApplied) {
+      // Whatever it waited for is void.
+      if (lane.place === 'waiting') lane.place = 'idle';
+      this.#runner.transitions.beginRound(partition, lane, hasHead ? head : undefined);
+      if (command.kind === 'skip')
+        this.#runner.transitions.skipStored(partition, lane, head!, `operator: ${command.reason}`);
+    }
+    journal.command({ partition: partition.number, id: command.id, result: isApplied ? 'applied' : 'void' });
+    journal.afterCommit(partition.number, () => {
+      if (isApplied) this.#runner.wake(lane);
+    });
+    metrics.commands.inc({ kind: command.kind, result: isApplied ? 'applied' : 'void' });
+    this.#context.logger.info({ ...command, result: isApplied ? 'applied' : 'void' }, 'operator command');
+  }
+
+  async #laneOf(id: { endpointId: string; streamId: string; partition: number }): Promise<Lane | undefined> {
+    const lanes = this.#context.partitions.get(id.partition)?.lanes;
+    if (!lanes) return undefined;
+    const key = laneKey(id.endpointId, id.streamId);
+    const known = lanes.get(key);
+    if (known) return known;
+    const [stored] = await this.#fresh(() => this.#context.store.findLanes([id]));
+    if (stored && !lanes.has(key)) lanes.set(key, stored);
+    return lanes.get(key);
+  }
+
+  /** A deleted endpoint's halted lanes wait for nobody: their deliveries are skipped as those of parked lanes are. */
+  async #emptyDeleted(endpointId: string): Promise<void> {
+    const partitions = this.#owned();
+    const lanes = await this.#fresh(() => this.#context.store.findHaltedLanes(partitions, endpointId, SWEEP_LIMIT));
+    for (const stored of lanes) {
+      const lane = await this.#laneOf(stored);
+      const partition = lane && partitionOf(this.#context, lane);
+      if (!lane || !partition || lane.mode !== 'halted' || lane.inFlight) continue;
+      this.#runner.transitions.beginRound(partition, lane, undefined);
+      this.#runner.wake(lane);
+    }
+    if (lanes.length === SWEEP_LIMIT) this.#checkDeletedAt = 0;
+  }
+
+  async #checkDeleted(partitions: number[], now: number): Promise<void> {
+    this.#checkDeletedAt = now + 60_000;
+    const ids = await this.#context.store.findHaltedEndpoints(partitions);
+    await this.#context.endpoints.load(ids);
+    for (const id of ids) if (this.#context.endpoints.get(id).isDeleted) await this.#emptyDeleted(id);
+  }
+
+  /** Reads again when lanes left memory meanwhile: what was read may be older than what memory wrote before it forgot. */
+  async #fresh<T>(read: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const { evictions } = this.#reception;
+      const result = await read();
+      if (this.#reception.evictions === evictions) return result;
+    }
+  }
+
+  #owned(): number[] {
+    return [...this.#context.partitions.values()].filter(({ phase }) => phase === 'owned').map(({ number }) => number);
+  }
+}
+
+const isBusy = (lane: Lane) =>
+  lane.place === 'running' || lane.inFlight !== null || lane.unsaved > 0 || lane.parksPending > 0;
+
+function parseJson(value: Buffer | null): unknown {
+  try {
+    return JSON.parse(value?.toString() ?? '');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,45 @@
+// The relay's own metrics.
+import { Counter, Gauge, type Registry } from '#telemetry';
+
+export interface RelayMetrics {
+  shardsHeld: Gauge;
+  published: Counter;
+  invalidPayloads: Counter;
+  oversized: Counter;
+}
+
+/** `findOldestPendingAt` answers in ms since 1970, or null; it is asked at each scrape. */
+export function createRelayMetrics(
+  registry: Registry,
+  findOldestPendingAt: () => Promise<number | null>,
+): RelayMetrics {
+  const registers = [registry];
+  new Gauge({
+    name: 'waybill_outbox_oldest_pending_timestamp_seconds',
+    help: 'When the oldest committed event that is not yet published was committed; 0 when there is none.',
+    registers,
+    async collect() {
+      const at = await findOldestPendingAt().catch(() => undefined);
+      if (at === undefined) this.reset();
+      else this.set((at ?? 0) / 1000);
+    },
+  });
+  return {
+    shardsHeld: new Gauge({ name: 'waybill_outbox_shards_held', help: 'Shards that this relay publishes.', registers }),
+    published: new Counter({
+      name: 'waybill_outbox_published_total',
+      help: 'Events acknowledged by Kafka, repeats included.',
+      registers,
+    }),
+    invalidPayloads: new Counter({
+      name: 'waybill_outbox_invalid_payloads_total',
+      help: 'Events published although their payload does not match the schema of their type; their lanes halt.',
+      registers,
+    }),
+    oversized: new Counter({
+      name: 'waybill_outbox_oversized_total',
+      help: 'Events that Kafka refused as too large and that were replaced by a stub; their lanes halt.',
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,92 @@
+// The relay's table of contents, in the order in which an event meets it.
+import { randomUUID } from 'node:crypto';
+import { Module } from '@nestjs/common';
+import { systemClock } from '#clock';
+import { loadConfig } from '#config';
+import { createPool, type Pool } from '#database';
+import { createKafka, type KafkaClient, type LogProducer } from '#kafka';
+import { findOldestPending } from '#outbox';
+import { SchemaIds } from '#schema-registry';
+import { createLogger, createMetrics, type Logger, type Registry, version } from '#telemetry';
+import type { Service } from '#worker';
+import { type RelayConfig, relayConfigSchema } from './config.ts';
+import { createRelayMetrics, type RelayMetrics } from './metrics.ts';
+import { Relay } from './relay.ts';
+import { createServices } from './services.ts';
+import { sessionsOf } from './session.ts';
+
+export const CONFIG = Symbol('config');
+export const LOGGER = Symbol('logger');
+export const SERVICES = Symbol('services');
+const REGISTRY = Symbol('metrics registry');
+const METRICS = Symbol('metrics');
+const POOL = Symbol('pool');
+const KAFKA = Symbol('kafka');
+const PRODUCER = Symbol('producer');
+const SCHEMA_IDS = Symbol('schema ids');
+const RELAY = Symbol('relay');
+
+@Module({
+  providers: [
+    { provide: CONFIG, useFactory: () => loadConfig('outbox-relay', relayConfigSchema) },
+    {
+      provide: LOGGER,
+      useFactory: (config: RelayConfig) => createLogger('outbox-relay', config.log.level),
+      inject: [CONFIG],
+    },
+    { provide: REGISTRY, useFactory: () => createMetrics('outbox-relay', version) },
+    {
+      provide: POOL,
+      useFactory: (config: RelayConfig, logger: Logger) =>
+        createPool({
+          url: config.database.url,
+          max: config.database.connections,
+          applicationName: 'waybill-outbox-relay',
+          onIdleError: (error) => logger.warn({ error }, 'a database connection broke'),
+        }),
+      inject: [CONFIG, LOGGER],
+    },
+    {
+      provide: SCHEMA_IDS,
+      useFactory: (config: RelayConfig) => new SchemaIds(config.schemaRegistry.url, `${config.topics.prefix}.events`),
+      inject: [CONFIG],
+    },
+    {
+      provide: KAFKA,
+      useFactory: (config: RelayConfig, logger: Logger) =>
+        createKafka({ ...config.kafka, clientId: 'waybill-outbox-relay', logger }),
+      inject: [CONFIG, LOGGER],
+    },
+    { provide: PRODUCER, useFactory: (kafka: KafkaClient) => kafka.producer(), inject: [KAFKA] },
+    {
+      provide: METRICS,
+      useFactory: (registry: Registry, pool: Pool) => createRelayMetrics(registry, () => findOldestPending(pool)),
+      inject: [REGISTRY, POOL],
+    },
+    {
+      provide: RELAY,
+      useFactory: (pool: Pool, logger: Logger, metrics: RelayMetrics) =>
+        new Relay(
+          { holder: randomUUID(), leaseMs: 6_000, pageSize: 500, busyIntervalMs: 4, idleIntervalMs: 50 },
+          { sessions: sessionsOf(pool), clock: systemClock, logger, metrics },
+        ),
+      inject: [POOL, LOGGER, METRICS],
+    },
+    {
+      provide: SERVICES,
+      useFactory: (
+        config: RelayConfig,
+        logger: Logger,
+        registry: Registry,
+        pool: Pool,
+        schemaIds: SchemaIds,
+        kafka: KafkaClient,
+        producer: LogProducer,
+        metrics: RelayMetrics,
+        relay: Relay,
+      ): Service[] => createServices({ config, logger, registry, pool, schemaIds, kafka, producer, metrics, relay }),
+      inject: [CONFIG, LOGGER, REGISTRY, POOL, SCHEMA_IDS, KAFKA, PRODUCER, METRICS, RELAY],
+    },
+  ],
+})
+export class OutboxRelayModule {}

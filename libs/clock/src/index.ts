@@ -1,0 +1,5 @@
+// The front door of clock: time and chance as arguments, so that tests can hold both still.
+export { systemClock, type Clock } from './clock.ts';
+export { FakeClock } from './fake-clock.ts';
+export { seededRandom, type Random } from './random.ts';
+export { deferred, type Deferred } from './deferred.ts';

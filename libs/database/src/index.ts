@@ -1,0 +1,25 @@
+// PostgreSQL as the stores use it: pools, transactions, migrations, time partitions, and which faults pass.
+export {
+  createPool,
+  prepared,
+  withTransaction,
+  type Pool,
+  type PoolClient,
+  type PoolOptions,
+  type Queryable,
+} from './pool.ts';
+export { isRetryable, sqlState } from './faults.ts';
+export {
+  openDataSource,
+  runMigrations,
+  type MigrationClass,
+  type MigrationInterface,
+  type QueryRunner,
+} from './migrations.ts';
+export {
+  ensureTimePartitions,
+  listTimePartitions,
+  partitionsCovering,
+  PARTITION_DAYS,
+  type TimePartition,
+} from './time-partitions.ts';

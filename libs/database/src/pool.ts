@@ -1,0 +1,75 @@
+// Connections to PostgreSQL: pools with bounds on every wait, transactions, and named prepared statements.
+import { Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
+import { builtins, setTypeParser } from './types.ts';
+
+export type { Pool, PoolClient } from 'pg';
+
+/** Whatever can run a statement: a pool, or a client inside a transaction. */
+export type Queryable = Pick<Pool, 'query'> | Pick<PoolClient, 'query'>;
+
+export interface PoolOptions {
+  url: string;
+  /** Connections at most. Default 10. */
+  max?: number;
+  /** Shown in pg_stat_activity. */
+  applicationName: string;
+  /** A statement that runs longer is cancelled by the server. Default 30,000 ms. */
+  statementTimeoutMs?: number;
+  /**
+   * A session that sits inside a transaction longer than this is ended by the server. Default 5,000 ms: a paused
+   * process must not hold the row locks that its successor waits for.
+   */
+  idleInTransactionTimeoutMs?: number;
+  /** Called for a connection that breaks while nobody uses it. The pool replaces it; without a listener Node would exit. */
+  onIdleError?: (error: Error) => void;
+}
+
+setTypeParser(builtins.INT8, Number);
+
+/** A pool whose every wait is bounded: 5 s to connect, the two timeouts above, TCP keep-alive. */
+export function createPool(options: PoolOptions): Pool {
+  const pool = new Pool({
+    connectionString: options.url,
+    max: options.max ?? 10,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    statement_timeout: options.statementTimeoutMs ?? 30_000,
+    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 5_000,
+    // The server's timeout does nothing when the server is gone: this one ends the wait on our side.
+    query_timeout: (options.statementTimeoutMs ?? 30_000) + 5_000,
+  });
+  pool.on('error', (error) => options.onIdleError?.(error));
+  return pool;
+}
+
+/** Runs `work` in one READ COMMITTED transaction. A connection that failed is thrown away, not reused. */
+export async function withTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  // A connection that breaks between two statements tells so by an event, which would end the process unheard.
+  const onError = (error: Error) => (broken = error);
+  client.on('error', onError);
+  try {
+    await client.query('BEGIN');
+    const result = await work(client);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((rollbackError: unknown) => (broken ??= rollbackError as Error));
+    throw error;
+  } finally {
+    client.off('error', onError);
+    client.release(broken);
+  }
+}
+
+/** Runs a statement that is parsed and planned once for each connection; `name` must be unique for its text. */
+export function prepared<R extends QueryResultRow>(
+  db: Queryable,
+  name: string,
+  text: string,
+  values: unknown[],
+): Promise<QueryResult<R>> {
+  return db.query<R>({ name, text, values });
+}

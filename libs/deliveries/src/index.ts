@@ -1,0 +1,38 @@
+// Deliveries: who owns a partition, where each lane stands, and what became of every event at every endpoint.
+export {
+  deliveriesMigrations,
+  ensureDeliveryPartitions,
+  fixTopicPartitions,
+  getTopicPartitions,
+} from './migrations.ts';
+export { acquirePartitions, releasePartitions, type Acquired, type FenceResult, type Owned } from './ownership.ts';
+export {
+  commitBatch,
+  type AttemptRow,
+  type Batch,
+  type CommandResult,
+  type CommitResult,
+  type Finished,
+  type TerminalState,
+  type Waiting,
+  type WaitingState,
+} from './journal.ts';
+export {
+  findConflicts,
+  findDueLanes,
+  findDueUnordered,
+  findHaltedEndpoints,
+  findHaltedLanes,
+  findLanes,
+  findOpenCommands,
+  findProbeLane,
+  findUnordered,
+  loadPages,
+  type DueDelivery,
+  type LaneId,
+  type OpenCommand,
+  type PageRequest,
+  type SequenceClaim,
+  type UnorderedId,
+} from './loading.ts';
+export * from './reading.ts';

@@ -1,0 +1,64 @@
+// The delivery side's migrations, and the upkeep of its time partitions.
+import {
+  ensureTimePartitions,
+  type MigrationClass,
+  type MigrationInterface,
+  type Queryable,
+  type QueryRunner,
+} from '#database';
+import { schemaSql, searchIndexesSql } from './schema.ts';
+
+class Deliveries1766000000002 implements MigrationInterface {
+  name = 'Deliveries1766000000002';
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(schemaSql);
+    await runner.query(searchIndexesSql);
+  }
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`DROP TABLE waybill.operator_command, waybill.attempt, waybill.delivery_history, waybill.delivery,
+      waybill.lane, waybill.partition_owner, waybill.setting`);
+  }
+}
+
+export const deliveriesMigrations: MigrationClass[] = [Deliveries1766000000002];
+
+/** Makes the partitions of history and attempts ahead of time; part of migrate and of the consumer's upkeep. */
+export async function ensureDeliveryPartitions(db: Queryable, nowMs: number): Promise<string[]> {
+  const made: string[] = [];
+  for (const table of ['delivery_history', 'attempt']) {
+    made.push(
+      ...(await ensureTimePartitions(db, { schema: 'waybill', table, column: 'enqueued_at', nowMs, pastDays: 35 })),
+    );
+  }
+  return made;
+}
+
+/**
+ * Stores the number of Kafka partitions at the first call and makes a `partition_owner` row for each. A later call with
+ * another number throws: streams would move between owners.
+ */
+export async function fixTopicPartitions(db: Queryable, partitions: number): Promise<void> {
+  await db.query(`INSERT INTO waybill.setting VALUES ('topic_partitions', $1) ON CONFLICT DO NOTHING`, [
+    String(partitions),
+  ]);
+  const fixed = await getTopicPartitions(db);
+  if (fixed !== partitions) {
+    throw new Error(
+      `WAYBILL_TOPIC_PARTITIONS is ${partitions}, but this database was set up for ${fixed}: streams would move between ` +
+        `owners. Set it to ${fixed}.`,
+    );
+  }
+  await db.query(
+    'INSERT INTO waybill.partition_owner (partition) SELECT generate_series(0, $1::int - 1) ON CONFLICT DO NOTHING',
+    [partitions],
+  );
+}
+
+/** The number of partitions of every topic, as fixed at the first migration. */
+export async function getTopicPartitions(db: Queryable): Promise<number> {
+  const { rows } = await db.query<{ value: string }>(
+    `SELECT value FROM waybill.setting WHERE name = 'topic_partitions'`,
+  );
+  if (!rows[0]) throw new Error('waybill.setting has no topic_partitions: run `npm run migrate` first');
+  return Number(rows[0].value);
+}

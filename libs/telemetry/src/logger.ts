@@ -1,0 +1,65 @@
+// The process's logger: one JSON object per line on stdout, with secrets and payloads struck out.
+import pino from 'pino';
+
+export type Logger = pino.Logger;
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+export interface LoggerOptions {
+  /** Where the lines go; stdout unless a test collects them. */
+  destination?: { write(line: string): void };
+}
+
+// The net below the rule "payloads and secrets are never logged": these names are struck out at the top of a line and
+// up to two objects deep. pino compiles the paths once; deeper wildcards would cost on every line of the hot path.
+const REDACTED_NAMES = [
+  'authorization',
+  'cookie',
+  'password',
+  'secret',
+  'previousSecret',
+  'token',
+  'adminToken',
+  'masterKeys',
+  'payload',
+  'body',
+  'verification_code',
+  'card_number',
+] as const;
+const REDACTED_HEADERS = ['Authorization', 'authorization', 'cookie', 'X-Api-Key', 'x-api-key'];
+
+const REDACTED_PATHS = [
+  ...REDACTED_NAMES.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
+  ...REDACTED_HEADERS.map((name) => `headers["${name}"]`),
+];
+
+/**
+ * A pino logger that writes `{"level":"info","time":"…Z","service":…,"msg":…}` lines.
+ * Errors under `error` or `err` keep their type, message, code, retryable, stack and causes, and nothing else: a
+ * PostgreSQL error carries whole rows in `detail` and the bound values in `parameters`.
+ */
+export function createLogger(service: string, level: LogLevel = 'info', options: LoggerOptions = {}): Logger {
+  const settings: pino.LoggerOptions = {
+    level,
+    base: { service, pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths: REDACTED_PATHS, censor: '[redacted]' },
+    serializers: { err: describeError, error: describeError },
+  };
+  return options.destination ? pino(settings, options.destination) : pino(settings);
+}
+
+const MAX_CAUSES = 5; // a cause may point back at its own error
+
+function describeError(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return error;
+  const { code, retryable, cause } = error as Error & { code?: unknown; retryable?: unknown };
+  return {
+    type: error.name,
+    message: error.message,
+    ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
+    ...(typeof retryable === 'boolean' ? { retryable } : {}),
+    stack: error.stack,
+    ...(cause === undefined || depth >= MAX_CAUSES ? {} : { cause: describeError(cause, depth + 1) }),
+  };
+}

@@ -54,7 +54,7 @@ const POLL_MS = 50;
 export async function startStack(options: StackOptions = {}): Promise<StackAddresses> {
   const dir = stackDir(options.dir);
   const onProgress = options.onProgress ?? (() => {});
-  return await locked(dir, onProgress, async () => {
+  return locked(dir, onProgress, async () => {
     const state = await stateFor(dir, options);
     const parts = partsOf(dir, state, options);
     await allOf(parts.map((part) => ensurePart(dir, part, options)));

@@ -50,7 +50,7 @@ export interface Watch {
 /** Makes sure the part runs and answers. Throws a StackError with the end of its log when it does not. */
 export async function ensurePart(dir: string, part: Part, watch: Watch): Promise<void> {
   const running = await runningPart(dir, part);
-  if (running !== null) return await answers(dir, part, running, watch.signal);
+  if (running !== null) return answers(dir, part, running, watch.signal);
   for (let start = 1; ; start++) {
     watch.signal?.throwIfAborted();
     const startedAt = performance.now();

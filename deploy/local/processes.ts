@@ -113,8 +113,10 @@ async function send(id: ProcessId, signal: NodeJS.Signals): Promise<void> {
 }
 
 async function ended(id: ProcessId, withinMs: number): Promise<boolean> {
-  for (const until = performance.now() + withinMs; await isRunning(id); await delay(POLL_MS)) {
+  const until = performance.now() + withinMs;
+  while (await isRunning(id)) {
     if (performance.now() > until) return false;
+    await delay(POLL_MS);
   }
   return true;
 }

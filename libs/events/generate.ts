@@ -30,4 +30,4 @@ const interfaceName = (type: string): string =>
     .map((word) => `${word.slice(0, 1)}${word.slice(1).toLowerCase()}`)
     .join('');
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await writeFile(target, await generatePayloadTypes());
+if (process.argv[1] === import.meta.filename) await writeFile(target, await generatePayloadTypes());

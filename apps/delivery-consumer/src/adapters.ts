@@ -34,7 +34,7 @@ export function createDeliveryStore(pool: Pool, holder: string, clock: Clock): D
       return rows[0]!.now;
     },
     acquire: (leaseMs, partitions) => acquirePartitions(pool, holder, leaseMs, partitions),
-    commit: (owned, renewMs, batch) => commitBatch(pool, { holder, owned, renewMs }, batch),
+    commit: (owned, renewMs, batch, onClock) => commitBatch(pool, { holder, owned, renewMs, onClock }, batch),
     release: (owned) => releasePartitions(pool, holder, owned),
     findLanes: (ids) => findLanes(pool, ids),
     findDueLanes: (query) => findDueLanes(pool, query),

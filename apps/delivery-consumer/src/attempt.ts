@@ -16,7 +16,7 @@ export interface AttemptPorts {
   sender: Sender;
   clock: Clock;
   databaseClock: DatabaseClock;
-  logger: Logger;
+  attemptLogger: Logger;
   metrics: ConsumerMetrics;
 }
 
@@ -156,6 +156,6 @@ function report(
     ...(isProbe ? { probe: true } : {}),
     ...(event.traceparent === undefined ? {} : { traceparent: event.traceparent }),
   };
-  if (outcome.kind === 'success') ports.logger.info(line, 'attempt');
-  else ports.logger.warn(line, 'attempt');
+  if (outcome.kind === 'success') ports.attemptLogger.info(line, 'attempt');
+  else ports.attemptLogger.warn(line, 'attempt');
 }

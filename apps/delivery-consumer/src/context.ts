@@ -54,6 +54,8 @@ export interface Context {
   databaseClock: DatabaseClock;
   random: Random;
   logger: Logger;
+  /** For the one line of each attempt. */
+  attemptLogger: Logger;
   metrics: ConsumerMetrics;
   partitions: Map<number, Partition>;
   endpoints: EndpointRegistry;

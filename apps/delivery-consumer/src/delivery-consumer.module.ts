@@ -7,7 +7,7 @@ import { createPool, type Pool } from '#database';
 import { SecretBox } from '#endpoints';
 import { AddressGuard, HttpSender } from '#http-delivery';
 import { createKafka, type KafkaClient, type LogConsumer, type LogProducer } from '#kafka';
-import { createLogger, createMetrics, type Logger, type Registry, version } from '#telemetry';
+import { createHotLogger, createLogger, createMetrics, type Logger, type Registry, version } from '#telemetry';
 import { createDeliveryStore, createEndpointSource, createLog } from './adapters.ts';
 import { type ConsumerConfig, consumerConfigSchema } from './config.ts';
 import { defaultDispatcherOptions } from './context.ts';
@@ -45,6 +45,7 @@ const NAME = 'delivery-consumer';
           url: config.database.url,
           max: config.database.connections,
           applicationName: `waybill-${NAME}`,
+          genericPlans: true,
           onIdleError: (error) => logger.warn({ error }, 'a database connection broke'),
         }),
       inject: [CONFIG, LOGGER],
@@ -93,6 +94,7 @@ const NAME = 'delivery-consumer';
             clock: systemClock,
             random: Math.random,
             logger,
+            attemptLogger: createHotLogger(NAME, config.log.level),
             metrics: createConsumerMetrics(registry),
             topicPartitions: config.topics.partitions,
           },

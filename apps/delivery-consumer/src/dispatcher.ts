@@ -4,7 +4,7 @@ import type { FenceResult, Owned, Waiting } from '#deliveries';
 import type { CommitOffset, RecordBatch } from '#kafka';
 import type { Logger } from '#telemetry';
 import type { LoopResult } from '#worker';
-import { laneKey } from '#lane';
+import { type Delivery, type Lane, laneKey } from '#lane';
 import { type Context, type DispatcherOptions, maySend } from './context.ts';
 import { DatabaseClock } from './database-clock.ts';
 import { EndpointRegistry } from './endpoint-registry.ts';
@@ -18,6 +18,9 @@ import { Retries } from './retries.ts';
 import { Runner } from './runner.ts';
 import { Scheduler } from './scheduler.ts';
 
+const isWaiting = (lane: Lane, { sequence }: Delivery) =>
+  sequence === null ? lane.queue.length > 0 : sequence > lane.delivered;
+
 const COMMIT_OFFSETS_EVERY_MS = 1_000;
 const ACQUIRE_EVERY_MS = 250;
 const REFRESH_ENDPOINTS_EVERY_MS = 1_000;
@@ -30,6 +33,7 @@ export interface DispatcherPorts {
   clock: Clock;
   random: Random;
   logger: Logger;
+  attemptLogger: Logger;
   metrics: ConsumerMetrics;
   /** Partitions of every topic. */
   topicPartitions: number;
@@ -60,6 +64,7 @@ export class Dispatcher {
       databaseClock,
       random: ports.random,
       logger,
+      attemptLogger: ports.attemptLogger,
       metrics: ports.metrics,
       partitions: new Map(),
       endpoints: new EndpointRegistry(ports.endpoints, options.circuitBreaker),
@@ -118,8 +123,9 @@ export class Dispatcher {
     const owned = this.#owned();
     if (owned.length > 0 && (isRenewal || !journal.isEmpty)) {
       const cut = journal.cut();
-      const result = await store.commit(owned, isRenewal ? options.leaseMs : null, cut.batch);
-      if (result.owned.size > 0) databaseClock.set(result.databaseNow, clock.monotonic());
+      const result = await store.commit(owned, isRenewal ? options.leaseMs : null, cut.batch, (databaseNow) =>
+        databaseClock.set(databaseNow, clock.monotonic()),
+      );
       if (isRenewal) this.#renewed(result, askedAt);
       this.#loseAllBut(owned, result);
       journal.committed(cut, result);
@@ -235,6 +241,7 @@ export class Dispatcher {
       'partition was taken over by another consumer',
     );
     this.#drop(partition);
+    this.#context.journal.forget(partition.number);
     partition.abortRequests();
     if (isAssigned) {
       partitions.set(partition.number, new Partition(partition.number));
@@ -305,10 +312,7 @@ export class Dispatcher {
       if (!maySend(this.#context, partition)) continue;
       for (let oldest = partition.admitted.peek(); oldest; oldest = partition.admitted.peek()) {
         const { lane, delivery } = oldest;
-        const isDone =
-          delivery.stored ||
-          lane.mode !== 'open' ||
-          (delivery.sequence !== null && delivery.sequence <= lane.delivered);
+        const isDone = delivery.stored || lane.mode !== 'open' || !isWaiting(lane, delivery);
         if (!isDone) {
           if (now - delivery.admittedAt < this.#context.options.maxWaitMs) break;
           // Short of the process's own slots or time, writing it to the database would only make it worse.

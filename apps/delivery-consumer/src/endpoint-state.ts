@@ -14,6 +14,8 @@ export class EndpointState {
   retriesInFlight = 0;
   /** Deliveries of it in memory. */
   buffered = 0;
+  /** Monotonic ms: no look for a probe's lane before that. */
+  probeAt = 0;
   /** It stands in the scheduler's ring. */
   isQueued = false;
   isRetryTurn = false;

@@ -17,6 +17,7 @@ export class Journal {
   readonly #now: () => number;
   readonly #databaseNow: () => number;
   #pending = emptyCut();
+  #updated = new Map<Delivery, Waiting>();
   #dirty = new Set<Lane>();
   #writing: Cut | null = null;
 
@@ -33,12 +34,8 @@ export class Journal {
   }
 
   update(partition: number, delivery: Delivery, state: WaitingState, nextAttemptAt: number | null = null): void {
-    const row: Waiting = { partition, delivery, state, nextAttemptAt };
-    const { updated } = this.#pending.batch;
     // One row a delivery and statement: the later one says it all.
-    const index = updated.findIndex((other) => other.delivery === delivery);
-    if (index >= 0) updated[index] = row;
-    else updated.push(row);
+    this.#updated.set(delivery, { partition, delivery, state, nextAttemptAt });
   }
 
   /** The delivery is terminal; its records are done when that is committed. */
@@ -91,9 +88,11 @@ export class Journal {
   cut(): Cut {
     if (this.#writing) return this.#writing;
     const cut = this.#pending;
+    cut.batch.updated = [...this.#updated.values()];
     cut.lanes = [...this.#dirty];
     cut.batch.lanes = cut.lanes.filter((lane) => lane.unorderedEventId === null).map((lane) => lane.snapshot());
     this.#pending = emptyCut();
+    this.#updated = new Map();
     this.#dirty = new Set();
     return (this.#writing = cut);
   }
@@ -105,12 +104,25 @@ export class Journal {
     for (const { partition, run } of cut.afterCommit) if (result.owned.has(partition)) run();
   }
 
+  /** The partition was lost: what was to be written of it must not be written under a later epoch. */
+  forget(partition: number): void {
+    const { batch } = this.#pending;
+    const others = <T extends { partition: number }>(rows: T[]) => rows.filter((row) => row.partition !== partition);
+    batch.inserted = others(batch.inserted);
+    batch.finished = others(batch.finished);
+    batch.attempts = others(batch.attempts);
+    batch.commands = others(batch.commands);
+    this.#pending.afterCommit = others(this.#pending.afterCommit);
+    for (const row of this.#updated.values()) if (row.partition === partition) this.#updated.delete(row.delivery);
+    for (const lane of this.#dirty) if (lane.partition === partition) this.#dirty.delete(lane);
+  }
+
   get #isPendingEmpty(): boolean {
     const { batch, afterCommit } = this.#pending;
     return (
       this.#dirty.size === 0 &&
       afterCommit.length === 0 &&
-      batch.attempts.length + batch.updated.length + batch.commands.length === 0
+      this.#updated.size + batch.attempts.length + batch.commands.length === 0
     );
   }
 }

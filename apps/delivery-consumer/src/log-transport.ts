@@ -35,6 +35,7 @@ export class LogTransport extends Server implements CustomTransportStrategy {
 
   // Nest's contract: this transport has no events of its own and no client to unwrap.
   on(): void {}
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- Nest's signature
   unwrap<T>(): T {
     return this.#consumer as T;
   }

@@ -20,7 +20,13 @@ import type { Delivery, Lane } from '#lane';
 export interface DeliveryStore {
   databaseNow(): Promise<number>;
   acquire(leaseMs: number, partitions: readonly number[]): Promise<Acquired[]>;
-  commit(owned: readonly Owned[], renewMs: number | null, batch: Batch): Promise<CommitResult>;
+  /** `onClock` gets the server's clock as soon as the fence has been read: the rest of the transaction takes its time. */
+  commit(
+    owned: readonly Owned[],
+    renewMs: number | null,
+    batch: Batch,
+    onClock: (databaseNow: number) => void,
+  ): Promise<CommitResult>;
   release(owned: readonly Owned[]): Promise<void>;
   findLanes(ids: readonly LaneId[]): Promise<Lane[]>;
   findDueLanes(query: DueQuery): Promise<Lane[]>;

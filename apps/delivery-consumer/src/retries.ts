@@ -11,6 +11,8 @@ import type { Runner } from './runner.ts';
 
 const SWEEP_LIMIT = 1_000;
 const COMMAND_LIMIT = 500;
+/** A probe that came to nothing (its lane was busy, or none waits) is looked for again after this. */
+const PROBE_AGAIN_MS = 1_000;
 
 const ticketSchema = z.object({
   kind: z.enum(['retry', 'command']),
@@ -101,11 +103,11 @@ export class Retries {
   /** An endpoint behind an open breaker gets one lane to try it with, the one that has waited longest. */
   async #probe(partitions: number[], now: number): Promise<void> {
     for (const endpoint of this.#context.endpoints.dueForProbe(now)) {
+      if (now < endpoint.probeAt) continue;
+      endpoint.probeAt = now + PROBE_AGAIN_MS;
       const lane = await this.#fresh(() => this.#context.store.findProbeLane(partitions, endpoint.id));
-      // Nothing waits: the next record will be the probe.
-      if (!lane) continue;
-      lane.nextAttemptAt = this.#context.databaseClock.now();
-      this.#runner.adopt(lane);
+      // When nothing waits, the next record will be the probe.
+      if (lane) this.#runner.adopt(lane, true);
     }
   }
 

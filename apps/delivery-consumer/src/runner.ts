@@ -195,14 +195,16 @@ export class Runner implements Wakeups {
     return true;
   }
 
-  /** Takes a parked lane from the database into memory, unless memory knows better. */
-  adopt(lane: Lane): void {
+  /** Takes a parked lane from the database into memory, unless memory knows better. `isProbe`: it is tried now, due or not. */
+  adopt(lane: Lane, isProbe = false): void {
     const partition = partitionOf(this.#context, lane);
     if (!partition) return;
     const known = partition.lanes.get(lane.key);
     if (!known) partition.lanes.set(lane.key, lane);
     const current = known ?? lane;
-    if (current.mode === 'parked' && !current.inFlight && current.unsaved === 0) this.wakeWhenDue(current);
+    if (current.mode !== 'parked' || current.inFlight || current.unsaved > 0) return;
+    if (isProbe) this.wake(current);
+    else this.wakeWhenDue(current);
   }
 
   /** Takes an unordered delivery that waits in the database into memory, unless it is there. */
@@ -215,7 +217,9 @@ export class Runner implements Wakeups {
       partition: partition.number,
       unorderedEventId: eventId,
     });
-    if (partition.lanes.has(lane.key)) return;
+    const known = partition.lanes.get(lane.key);
+    if (known?.mode === 'parked' && known.queue.length > 0 && known.unsaved === 0) this.wakeWhenDue(known);
+    if (known) return;
     lane.queue = [delivery];
     lane.attempts = delivery.attempts;
     lane.nextAttemptAt = nextAttemptAt;

@@ -57,7 +57,7 @@ export class Transitions {
     lane.nextAttemptAt = this.#now();
     lane.headEventId = lane.queue[0]?.event.eventId ?? null;
     for (const delivery of lane.queue) journal.insert(partition.number, delivery, 'pending', lane.nextAttemptAt);
-    this.#forgetQueue(lane, lane.inFlight ? 1 : 0);
+    this.#keepHead(lane);
     journal.save(lane);
     this.#parkWriteBegun(partition, lane);
   }
@@ -105,7 +105,7 @@ export class Transitions {
   /** Nothing may be sent to the endpoint now: what waits in memory waits in PostgreSQL instead, without an attempt. */
   parkForClosedEndpoint(partition: Partition, lane: Lane): void {
     if (lane.mode === 'open') this.spill(partition, lane, 'endpoint_closed');
-    else this.#forgetQueue(lane, 0);
+    else this.#keepHead(lane);
   }
 
   /** R10: the lane waits for an operator. */
@@ -227,8 +227,7 @@ export class Transitions {
       }
     });
     lane.headEventId = lane.queue[0]?.event.eventId ?? null;
-    // The one delivery of an unordered lane stays in memory: there is no page to read it back from.
-    if (lane.unorderedEventId === null) this.#forgetQueue(lane, lane.inFlight ? 1 : 0);
+    this.#keepHead(lane);
     journal.save(lane);
     this.#parkWriteBegun(partition, lane);
   }
@@ -241,6 +240,11 @@ export class Transitions {
       lane.parksPending--;
       if (lane.mode === 'parked') this.#wakeups.wakeWhenDue(lane);
     });
+  }
+
+  /** Memory keeps a head in flight, and an unordered delivery: there is no page to read that back from. */
+  #keepHead(lane: Lane): void {
+    this.#forgetQueue(lane, lane.inFlight || lane.unorderedEventId !== null ? Math.min(1, lane.queue.length) : 0);
   }
 
   #forgetQueue(lane: Lane, keep: number): void {

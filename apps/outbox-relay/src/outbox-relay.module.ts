@@ -42,6 +42,7 @@ const RELAY = Symbol('relay');
           url: config.database.url,
           max: config.database.connections,
           applicationName: 'waybill-outbox-relay',
+          genericPlans: true,
           onIdleError: (error) => logger.warn({ error }, 'a database connection broke'),
         }),
       inject: [CONFIG, LOGGER],

@@ -19,6 +19,21 @@ afterAll(async () => {
   await database.drop();
 });
 
+/** Two halted lanes and an open one, a delivery that waits with one failed attempt; and six entries in the trail. */
+beforeAll(async () => {
+  for (const number of [1, 2, 3, 4, 5, 6])
+    await api.call('PUT', `/v1/tenants/more-${number}`, { body: { name: 'More' } });
+  const ids = `'01900000-0000-7000-8000-00000000000e', '01900000-0000-7000-8000-00000000000a'`;
+  await api.pool.query(`
+    INSERT INTO waybill.lane (endpoint_id, stream_id, tenant_id, partition, delivered, state, blocked_since)
+    SELECT '01900000-0000-7000-8000-00000000000e', n, 'bank-a', 1, 0, CASE n WHEN 's3' THEN 'open' ELSE 'halted' END, now()
+      FROM unnest('{s1,s2,s3}'::text[]) n;
+    INSERT INTO waybill.delivery (endpoint_id, event_id, tenant_id, stream_id, event_type, partition, state, payload, occurred_at,
+      enqueued_at) VALUES (${ids}, 'bank-a', 's1', 'X', 1, 'parked', '{}', now(), now());
+    INSERT INTO waybill.attempt (endpoint_id, event_id, enqueued_at, epoch, number, outcome, started_at, duration_ms,
+      request_headers) VALUES (${ids}, now(), 1, 1, 'failure', now(), 12, '{}')`);
+});
+
 const lastAudit = async () => (await api.call('GET', '/v1/audit?limit=1')).body.items[0];
 
 describe('the rest', () => {

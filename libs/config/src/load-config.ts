@@ -27,6 +27,7 @@ const summaries = new WeakMap<object, Record<string, string>>();
 export function loadConfig<S extends z.ZodObject>(
   app: AppName,
   schema: S,
+  // oxlint-disable-next-line node/no-process-env -- the one place that reads it
   env: Environment = process.env,
   { directory = process.cwd() }: LoadOptions = {},
 ): ConfigOf<S> {
@@ -114,5 +115,10 @@ function readStackEnv(directory: string): Environment {
     return {};
   }
   const lines = content.matchAll(/^(?:export\s+)?([A-Z_]+)=(?:'([^']*)'|"([^"]*)"|(\S*))\s*$/gm);
-  return Object.fromEntries([...lines].map(([, name, single, double, bare]) => [name, single ?? double ?? bare]));
+  return Object.fromEntries(
+    [...lines].map(([, name = '', single, double, bare]): [string, string | undefined] => [
+      name,
+      single ?? double ?? bare,
+    ]),
+  );
 }

@@ -72,13 +72,14 @@ export interface CommitResult extends FenceResult {
  */
 export async function commitBatch(
   pool: Pool,
-  fence: { holder: string; owned: readonly Owned[]; renewMs: number | null },
+  fence: { holder: string; owned: readonly Owned[]; renewMs: number | null; onClock?: (databaseNow: number) => void },
   batch: Batch,
 ): Promise<CommitResult> {
   return withTransaction(pool, async (client) => {
     const { holder, owned, renewMs } = fence;
     const held =
       renewMs === null ? await lockOwned(client, holder, owned) : await renewOwned(client, holder, renewMs, owned);
+    if (held.owned.size > 0) fence.onClock?.(held.databaseNow);
     const ours = <T extends { partition: number }>(rows: T[]) => rows.filter((row) => held.owned.has(row.partition));
     const refused = await insertWaiting(client, ours(batch.inserted));
     await updateWaiting(client, ours(batch.updated));

@@ -6,6 +6,7 @@ import {
   type Queryable,
   type QueryRunner,
 } from '#database';
+import { readingIndexesSql } from './reading-indexes.ts';
 import { schemaSql, searchIndexesSql } from './schema.ts';
 
 class Deliveries1766000000002 implements MigrationInterface {
@@ -13,6 +14,7 @@ class Deliveries1766000000002 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(schemaSql);
     await runner.query(searchIndexesSql);
+    await runner.query(readingIndexesSql);
   }
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`DROP TABLE waybill.operator_command, waybill.attempt, waybill.delivery_history, waybill.delivery,

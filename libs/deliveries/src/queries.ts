@@ -1,7 +1,7 @@
 // Callback records for people: lists by any filter, one page at a time, and one record with its attempts.
 import type { Queryable } from '#database';
 import { decodeCursor, encodeCursor } from './cursor.ts';
-import { deliveryId, type DeliveryKey } from './delivery-id.ts';
+import { deliveryId, type DeliveryKey, isUuid } from './delivery-id.ts';
 import { columns, type DeliveryArm, deliveryArms, type DeliveryFilter, iso } from './delivery-arms.ts';
 
 export type { DeliveryFilter, DeliveryState } from './delivery-arms.ts';
@@ -66,15 +66,16 @@ export interface DeliveryPage {
 }
 
 const cursorKind = (order: string) => `deliveries.${order}`;
-const CURSOR = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 
 /** The position that a cursor names, or null for a cursor that is not of this list and order. */
 export function parseDeliveryCursor(cursor: string, order: 'asc' | 'desc'): { at: string; key: DeliveryKey } | null {
   const parts = decodeCursor(cursorKind(order), cursor, 2);
   if (!parts) return null;
   const [at, eventAndEndpoint] = parts.map(String) as [string, string];
-  const match = /^([0-9a-f-]{36})\/([0-9a-f-]{36})$/.exec(eventAndEndpoint);
-  return match && CURSOR.test(at) ? { at, key: { eventId: match[1]!, endpointId: match[2]! } } : null;
+  const [eventId = '', endpointId = '', ...rest] = eventAndEndpoint.split('/');
+  const isKey = isUuid(eventId) && isUuid(endpointId) && rest.length === 0;
+  return isKey && INSTANT.test(at) ? { at, key: { eventId, endpointId } } : null;
 }
 
 /**

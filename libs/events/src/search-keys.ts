@@ -33,5 +33,5 @@ function idIn(payload: unknown, field: string): string | null {
   const value = (payload as Record<string, unknown>)[field];
   // Beyond 2^53 a number has already lost digits: no id rather than a wrong one.
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
-  return typeof value === 'string' && value.length >= 1 && value.length <= 200 ? value : null;
+  return typeof value === 'string' && value.length > 0 && value.length <= 200 ? value : null;
 }

@@ -50,7 +50,11 @@ describe('a target', () => {
     ['the metadata service', ['169.254.169.254'], 'metadata'],
     ['a mapped address', ['::ffff:127.0.0.1'], 'tunnel'],
     ['a good and a forbidden address', ['127.0.0.2', '127.0.0.1'], 'loopback'],
-    ['a forbidden address behind many good ones', [...Array<string>(20).fill('127.0.0.2'), '10.0.0.1'], 'private'],
+    [
+      'a forbidden address behind many good ones',
+      [...Array.from({ length: 20 }, () => '127.0.0.2'), '10.0.0.1'],
+      'private',
+    ],
     ['a public address, on a port that is not allowed', ['8.8.8.8'], 'port'],
     ['something that is no address', ['127.1'], 'unreadable'],
   ])('is refused when its name has %s', async (_what, addresses, blockReason) => {

@@ -242,7 +242,7 @@ describe('a failure', () => {
 
   it('shows no raw error: only class, duration and whether bytes were sent', async () => {
     const { result } = await attempt((socket) => socket.resetAndDestroy());
-    expect(Object.keys(result).sort()).toEqual(['bytesSent', 'durationMs', 'errorClass', 'kind']);
+    expect(Object.keys(result).toSorted()).toEqual(['bytesSent', 'durationMs', 'errorClass', 'kind']);
   });
 });
 

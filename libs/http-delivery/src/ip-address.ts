@@ -57,6 +57,6 @@ function ipv6Bits(text: string): bigint {
   const [left = '', right] = hex.split('::');
   const head = left === '' ? [] : left.split(':');
   const rest = right === undefined || right === '' ? [] : right.split(':');
-  const groups = [...head, ...Array<string>(8 - head.length - rest.length).fill('0'), ...rest];
+  const groups = [...head, ...Array.from({ length: 8 - head.length - rest.length }, () => '0'), ...rest];
   return groups.reduce((bits, group) => (bits << 16n) | BigInt(`0x${group}`), 0n);
 }

@@ -19,7 +19,8 @@ export function clientLogs(logger: KafkaLogger, clock: Clock): logCreator {
   const shouldWrite = throttle(clock);
   return () => (entry) => {
     const level = entry.level === logLevel.ERROR && !isExpected(entry) ? 'warn' : 'debug';
-    const { message, error, broker, groupId, topic, partition } = entry.log;
+    const { message } = entry.log;
+    const { error, broker, groupId, topic, partition } = entry.log as Record<string, unknown>;
     const repeated = shouldWrite(`${entry.namespace} ${message}`);
     if (repeated === null) return;
     const fields = { client: entry.namespace, error, broker, groupId, topic, partition };

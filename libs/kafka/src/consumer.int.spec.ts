@@ -59,7 +59,7 @@ function join(extra: Partial<ConsumerHandlers> = {}, options: { expectedPartitio
   members.push(member);
   consumer.start({
     onBatch: ({ topic, partition, records }) => {
-      for (const { offset, value } of records) member.seen.push(`${topic}/${partition}/${offset}=${value}`);
+      for (const { offset, value } of records) member.seen.push(`${topic}/${partition}/${offset}=${value?.toString()}`);
     },
     onAssignment: (partitions) => void member.assignments.push(partitions),
     onFault: ({ code }) => void member.faults.push(code),

@@ -1,7 +1,7 @@
 // The outbox's migrations. A domain service's database can hold them alone; nothing here knows the delivery side.
 import { catalogue } from '#events';
 import type { MigrationClass, MigrationInterface, QueryRunner } from '#database';
-import { publishEventSql, schemaSql, shardSql, uuidSql } from './schema.ts';
+import { isNameSql, publishEventSql, schemaSql, shardSql, uuidSql } from './schema.ts';
 
 /** The migrations of the schema `outbox`. `shards` (1 to 64) is fixed by the first run; later values are ignored. */
 export function outboxMigrations(options: { shards: number }): MigrationClass[] {
@@ -14,6 +14,7 @@ export function outboxMigrations(options: { shards: number }): MigrationClass[] 
       await runner.query(schemaSql);
       await runner.query(shardSql(options.shards));
       await runner.query(uuidSql);
+      await runner.query(isNameSql);
       await runner.query(publishEventSql);
     }
     async down(runner: QueryRunner): Promise<void> {

@@ -48,7 +48,7 @@ const columns = `e.id, e.shard, e.event_id, e.tenant_id, e.stream_id, e.event_ty
   e.payload::text AS payload, e.traceparent, e.occurred_at, e.enqueued_at`;
 
 // Two arms: rows of transactions at or above prev's xmax, found by id, and rows of those that were in progress in prev below
-// it, found by xid (few). A statement sees exactly its own snapshot, so a window that begins here needs no test for its target.
+// it, found by xid; each arm reads its own index in order (the ORDER BY of xid and id keeps the second one on its own). A statement sees exactly its own snapshot, so a window that begins here needs no test for its target.
 // Never "id > last seen" across windows (a late committer has a lower id), never order by xid (not lane order).
 const readSql = `
 SELECT pg_current_snapshot()::text AS snapshot, (SELECT last_value - (NOT is_called)::int FROM outbox.event_id) AS last_drawn_id, page.*
@@ -64,10 +64,12 @@ FROM (SELECT) one LEFT JOIN LATERAL (
           AND (s.target IS NULL OR pg_visible_in_snapshot(e.xid, s.target))
         ORDER BY e.id LIMIT $6)
       UNION ALL
-      (SELECT ${columns} FROM outbox.event e
-        WHERE e.shard = s.shard AND e.xid = ANY (ARRAY(SELECT pg_snapshot_xip(s.prev))) AND e.id > s.last_id
-          AND (s.target IS NULL OR pg_visible_in_snapshot(e.xid, s.target))
-        ORDER BY e.id LIMIT $6)
+      (SELECT late.* FROM unnest(ARRAY(SELECT pg_snapshot_xip(s.prev))) AS running(xid)
+        CROSS JOIN LATERAL (
+          SELECT ${columns} FROM outbox.event e
+          WHERE e.shard = s.shard AND e.xid = running.xid AND e.id > s.last_id
+            AND (s.target IS NULL OR pg_visible_in_snapshot(e.xid, s.target))
+          ORDER BY e.xid, e.id LIMIT $6) late)
     ) both_arms ORDER BY id LIMIT $6
   ) p ORDER BY p.shard, p.id
 ) page ON true`;

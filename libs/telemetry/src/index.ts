@@ -1,5 +1,5 @@
 // Front door of telemetry: JSON logs, metrics, and the management port that serves metrics and health.
-export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
+export { createHotLogger, createLogger, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
 export { Counter, createMetrics, Gauge, Histogram, Registry } from './metrics.ts';
 export {
   type Health,

@@ -38,15 +38,28 @@ const REDACTED_PATHS = [
  * PostgreSQL error carries whole rows in `detail` and the bound values in `parameters`.
  */
 export function createLogger(service: string, level: LogLevel = 'info', options: LoggerOptions = {}): Logger {
-  const settings: pino.LoggerOptions = {
+  const settings = { ...common(service, level), redact: { paths: REDACTED_PATHS, censor: '[redacted]' } };
+  return options.destination ? pino(settings, options.destination) : pino(settings);
+}
+
+/**
+ * A logger for lines that are written thousands of times a second and hold nothing but fields named in the code: without
+ * the redaction (a quarter of a consumer's time when it had it), and gathered for up to 100 ms before they are written.
+ */
+export function createHotLogger(service: string, level: LogLevel = 'info', options: LoggerOptions = {}): Logger {
+  const settings = common(service, level);
+  if (options.destination) return pino(settings, options.destination);
+  return pino(settings, pino.destination({ dest: 1, minLength: 8_192, periodicFlush: 100, sync: true }));
+}
+
+function common(service: string, level: LogLevel): pino.LoggerOptions {
+  return {
     level,
     base: { service, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    redact: { paths: REDACTED_PATHS, censor: '[redacted]' },
     serializers: { err: describeError, error: describeError },
   };
-  return options.destination ? pino(settings, options.destination) : pino(settings);
 }
 
 const MAX_CAUSES = 5; // a cause may point back at its own error

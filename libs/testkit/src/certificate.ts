@@ -62,7 +62,7 @@ function authority(): Buffer {
 
 function generalizedTime(at: Date): Buffer {
   // YYYYMMDDHHMMSSZ. RFC 5280 wants the two-digit form before 2050; verifiers take both.
-  return der(0x18, Buffer.from(`${at.toISOString().replace(/[-:T]|\..*/g, '')}Z`));
+  return der(0x18, Buffer.from(`${at.toISOString().replaceAll(/[-:T]|\..*/g, '')}Z`));
 }
 
 function oid(hex: string): Buffer {

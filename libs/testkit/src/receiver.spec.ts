@@ -8,7 +8,7 @@ import type { Receiver } from './receiver.ts';
 import { until } from './until.ts';
 
 let receiver: Receiver | undefined;
-afterEach(async () => await receiver?.close());
+afterEach(() => receiver?.close());
 
 /** A request without connection reuse, so that closing leaves nothing. */
 function post(url: string, body: string): Promise<Response> {
@@ -48,7 +48,7 @@ describe('startReceiver', () => {
   it('hangs until it is closed, and leaves nothing open', async () => {
     const leaks = leakCheck();
     receiver = await startReceiver({ behaviour: () => ({ hang: true }) });
-    const request = post(receiver.url, 'x').catch((error: Error) => error);
+    const request = post(receiver.url, 'x').catch((error: unknown) => error);
     await receiver.received(1);
     expect(await receiver.connections()).toBe(1);
     await receiver.close();

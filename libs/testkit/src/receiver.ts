@@ -67,7 +67,7 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
   let behaviour: Behaviour = options.behaviour ?? (() => ({}));
   const arrivals: Arrival[] = [];
   const timers = new Set<NodeJS.Timeout>();
-  const certificate = options.https === true ? selfSignedCertificate() : options.https || null;
+  const certificate = certificateOf(options);
 
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const body = await readBody(request);
@@ -155,4 +155,9 @@ function pause(ms: number, timers: Set<NodeJS.Timeout>): Promise<void> {
 
 function wallTime(): number {
   return performance.timeOrigin + performance.now();
+}
+
+function certificateOf({ https }: ReceiverOptions): Certificate | null {
+  if (https === undefined || https === false) return null;
+  return https === true ? selfSignedCertificate() : https;
 }

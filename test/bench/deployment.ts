@@ -1,0 +1,190 @@
+// A Waybill of its own for each measurement: fresh database, fresh topics, the built relay and consumer as they are deployed.
+import { randomBytes } from 'node:crypto';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createPool, openDataSource, type Pool } from '#database';
+import { checkNewEndpoint, createEndpoint, endpointsEntities, putTenant, SecretBox } from '#endpoints';
+import { AddressGuard } from '#http-delivery';
+import { tenantIdOf } from './load.ts';
+import type { Options } from './options.ts';
+import { type Child, freePort, startService } from './processes.ts';
+import { kafkaAdmin, type Servers } from './servers.ts';
+import type { Watched } from './usage.ts';
+
+const CHECKOUT = join(import.meta.dirname, '../..');
+const NODE_FLAGS = ['--disable-warning=TimeoutNegativeWarning', '--enable-source-maps'];
+const READY_WITHIN_MS = 60_000;
+
+export class Deployment implements AsyncDisposable {
+  readonly databaseUrl: string;
+  readonly pool: Pool;
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #masterKey = randomBytes(32);
+  readonly #logDir = mkdtempSync(join(tmpdir(), 'waybill-bench-'));
+  readonly #prefix: string;
+  readonly #servers: Servers;
+  readonly #options: Options;
+  readonly #name: string;
+  #services: Child[] = [];
+  #isStopped = false;
+
+  private constructor(servers: Servers, options: Options, name: string) {
+    const id = randomBytes(4).toString('hex');
+    this.#prefix = `bench-${id}`;
+    this.#servers = servers;
+    this.#options = options;
+    this.#name = name;
+    const url = new URL(servers.addresses.DATABASE_URL);
+    url.pathname = `/waybill_bench_${id}`;
+    this.databaseUrl = url.href;
+    this.pool = createPool({ url: url.href, max: 2, applicationName: 'bench', statementTimeoutMs: 120_000 });
+    this.#env = {
+      ...process.env,
+      ...servers.addresses,
+      DATABASE_URL: url.href,
+      WAYBILL_TOPIC_PREFIX: this.#prefix,
+      WAYBILL_MASTER_KEYS: `bench:${this.#masterKey.toString('base64')}`,
+      WAYBILL_ALLOW_HTTP_TARGETS: 'true',
+      WAYBILL_ALLOWED_TARGET_CIDRS: '127.0.0.0/8',
+    };
+  }
+
+  /** Migrates and starts; returns when relay and consumer are ready. `cleanup` ends it if the caller can't. */
+  static async start(
+    servers: Servers,
+    options: Options,
+    { name, cleanup }: { name: string; cleanup: AsyncDisposableStack },
+  ): Promise<Deployment> {
+    const deployment = cleanup.use(new Deployment(servers, options, name));
+    await deployment.#createDatabase();
+    await deployment.#migrate();
+    await deployment.#startServices();
+    return deployment;
+  }
+
+  get watched(): Watched[] {
+    return this.#services.map(({ name, pid }) => ({ name, pid }));
+  }
+
+  /** Throws when a service has ended by itself: its figures would be those of a crash. */
+  assertRunning(): void {
+    const ended = this.#services.find((service) => !service.isRunning);
+    if (ended !== undefined) throw new Error(`the ${ended.name} has ended:\n${this.#endOfLog(ended.name)}`);
+  }
+
+  /** Tenants of a run, each with one endpoint for all types. */
+  async createEndpoints(run: number, receiverUrl: string): Promise<void> {
+    const { endpoints, maxConcurrency } = this.#options;
+    const box = new SecretBox([{ id: 'bench', key: this.#masterKey }]);
+    const guard = new AddressGuard({ allowHttp: true, allowedCidrs: ['127.0.0.0/8'], allowedPorts: [443] });
+    const source = await openDataSource({
+      url: this.databaseUrl,
+      applicationName: 'bench',
+      entities: endpointsEntities,
+    });
+    try {
+      for (let n = 0; n < endpoints; n++) {
+        // Many retries: what fails for the whole of a run must not end halted, for then nothing more is tried.
+        const input = checkNewEndpoint({ url: `${receiverUrl}/${n}`, maxConcurrency, maxRetries: 50 }, guard);
+        if (!input.ok) throw new Error(`endpoint: ${JSON.stringify(input.faults)}`);
+        const tenantId = tenantIdOf(run, n);
+        await source.transaction(async (manager) => {
+          await putTenant(manager, tenantId, { name: tenantId });
+          await createEndpoint(manager, box, { tenantId, input: input.value, nowMs: Date.now() });
+        });
+      }
+    } finally {
+      await source.destroy();
+    }
+  }
+
+  /** What is on record of a run: all of it must be there, or the figures are those of another system. */
+  async recorded(run: number): Promise<{ delivered: number; attempts: number }> {
+    const { rows } = await this.pool.query<{ delivered: number; attempts: number }>(
+      `WITH done AS (SELECT event_id, endpoint_id FROM waybill.delivery_history WHERE tenant_id LIKE $1 AND state = 'delivered')
+       SELECT (SELECT count(*) FROM done) AS delivered, (SELECT count(*) FROM waybill.attempt JOIN done USING (event_id, endpoint_id)) AS attempts`,
+      [tenantIdOf(run, 0).replace(/0$/, '%')],
+    );
+    return rows[0]!;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    await Promise.all(this.#services.map((service) => service.stop()));
+    await this.pool.end();
+    await this.#dropTopicsAndDatabase();
+    rmSync(this.#logDir, { recursive: true, force: true });
+  }
+
+  async #createDatabase(): Promise<void> {
+    await this.#onServer(`CREATE DATABASE "${new URL(this.databaseUrl).pathname.slice(1)}"`);
+  }
+
+  async #migrate(): Promise<void> {
+    const migration = this.#start('migrate', []);
+    const how = await migration.ended;
+    if (how !== 'code 0') throw new Error(`the migration ended with ${how}:\n${this.#endOfLog('migrate')}`);
+  }
+
+  async #startServices(): Promise<void> {
+    const start = async (app: string, name: 'relay' | 'consumer') => {
+      const port = await freePort();
+      const child = this.#start(name, this.#profileFlags(name), { app, port });
+      this.#services.push(child);
+      await this.#ready(child, port);
+    };
+    await Promise.all([start('outbox-relay', 'relay'), start('delivery-consumer', 'consumer')]);
+  }
+
+  #start(name: string, flags: string[], { app = name, port = 0 } = {}): Child {
+    const main = join(CHECKOUT, `dist/apps/${app}/src/main.js`);
+    const env = { ...this.#env, MANAGEMENT_PORT: String(port) };
+    return startService(name, { args: [...NODE_FLAGS, ...flags, main], env, logFile: this.#logFile(name) });
+  }
+
+  #profileFlags(name: 'relay' | 'consumer'): string[] {
+    const { cpuProfileDir, profiled } = this.#options;
+    if (cpuProfileDir === null || !profiled.includes(name)) return [];
+    mkdirSync(cpuProfileDir, { recursive: true });
+    return ['--cpu-prof', `--cpu-prof-dir=${cpuProfileDir}`, `--cpu-prof-name=${this.#name}-${name}.cpuprofile`];
+  }
+
+  async #ready(child: Child, port: number): Promise<void> {
+    for (const deadline = Date.now() + READY_WITHIN_MS; ; await delay(100)) {
+      const isReady = await fetch(`http://127.0.0.1:${port}/health/ready`).then(
+        (response) => response.body?.cancel().then(() => response.ok),
+        () => false,
+      );
+      if (isReady) return;
+      this.assertRunning();
+      if (Date.now() > deadline)
+        throw new Error(`the ${child.name} does not get ready:\n${this.#endOfLog(child.name)}`);
+    }
+  }
+
+  async #dropTopicsAndDatabase(): Promise<void> {
+    const admin = kafkaAdmin(this.#servers.addresses);
+    const topics = ['events', 'retry', 'dead-letter'].map((name) => `${this.#prefix}.${name}`);
+    const dropped = await Promise.allSettled([
+      admin.deleteTopics(topics).finally(() => admin.disconnect()),
+      this.#onServer(`DROP DATABASE IF EXISTS "${new URL(this.databaseUrl).pathname.slice(1)}" WITH (FORCE)`),
+    ]);
+    for (const one of dropped) if (one.status === 'rejected') appendFileSync(2, `left behind: ${String(one.reason)}\n`);
+  }
+
+  async #onServer(statement: string): Promise<void> {
+    const pool = createPool({ url: this.#servers.addresses.DATABASE_URL, max: 1, applicationName: 'bench' });
+    await pool.query(statement).finally(() => pool.end());
+  }
+
+  #logFile(name: string): string {
+    return join(this.#logDir, `${name}.log`);
+  }
+
+  #endOfLog(name: string): string {
+    return readFileSync(this.#logFile(name), 'utf8').trimEnd().split('\n').slice(-15).join('\n');
+  }
+}

@@ -47,7 +47,7 @@ export class EndpointRegistry {
       if (!state || state.policy?.revision === policy.revision) continue;
       state.policy = policy;
       // Whatever was wrong may be mended: let the next lane find out.
-      state.breaker.onSuccess();
+      state.breaker.reset();
       changed.push(state);
     }
     return changed;

@@ -128,6 +128,7 @@ export class Runner implements Wakeups {
     isProbe: boolean,
   ): Promise<boolean> {
     const policy = endpoint.policy!;
+    const request = { wasProbe: isProbe, startedAt: this.#context.clock.monotonic() };
     lane.inFlight = delivery;
     partition.inFlight++;
     const { outcome, row } = await attempt({ partition, delivery, policy, isProbe }, this.#context).finally(() => {
@@ -135,7 +136,7 @@ export class Runner implements Wakeups {
       partition.inFlight--;
       if (isProbe) endpoint.breaker.probeUnknown();
     });
-    this.#tellBreaker(endpoint, lane, outcome, isProbe);
+    this.#tellBreaker(endpoint, lane, outcome, request);
     if (partition.phase === 'gone') return false;
     if (row) this.#context.journal.attempt(row);
     switch (outcome.kind) {
@@ -235,16 +236,21 @@ export class Runner implements Wakeups {
     return false;
   }
 
-  #tellBreaker(endpoint: EndpointState, lane: Lane, outcome: Outcome, isProbe: boolean): void {
+  #tellBreaker(
+    endpoint: EndpointState,
+    lane: Lane,
+    outcome: Outcome,
+    request: { wasProbe: boolean; startedAt: number },
+  ): void {
     const { breaker } = endpoint;
     const now = this.#context.clock.monotonic();
     if (outcome.kind === 'success') {
       const wasOpen = breaker.openUntil !== null;
-      breaker.onSuccess();
+      breaker.onSuccess(now);
       if (wasOpen) this.onEndpointOpened?.();
     } else if (outcome.kind === 'held') {
       breaker.hold(now, HOLD_MS);
-    } else if (outcome.kind !== 'unknown' && breaker.onFailure(lane.key, isProbe, now)) {
+    } else if (outcome.kind !== 'unknown' && breaker.onFailure(lane.key, request, now)) {
       this.#context.metrics.breakersOpened.inc();
       this.#context.logger.warn({ endpointId: endpoint.id }, 'circuit breaker opened');
     }

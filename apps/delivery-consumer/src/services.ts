@@ -1,7 +1,7 @@
 // What the consumer starts, in order, before the log is read, and stops in the opposite order after it is left.
 import { systemClock } from '#clock';
 import type { Pool } from '#database';
-import { ensureDeliveryPartitions, getTopicPartitions } from '#deliveries';
+import { dropOldHistory, ensureDeliveryPartitions, getTopicPartitions } from '#deliveries';
 import type { HttpSender } from '#http-delivery';
 import { type KafkaClient, type LogConsumer, type LogProducer, requirePartitions } from '#kafka';
 import { type Logger, type ManagementServer, type Registry, startManagementServer } from '#telemetry';
@@ -33,7 +33,8 @@ export function createServices(parts: Parts): Service[] {
   const tend = loop('tend', () => dispatcher.tend());
   const upkeep = loop('history upkeep', async () => {
     const made = await ensureDeliveryPartitions(pool, clock.now());
-    if (made.length > 0) logger.info({ made }, 'history partitions');
+    const dropped = await dropOldHistory(pool, config.retention.historyDays, clock.now());
+    if (made.length + dropped.length > 0) logger.info({ made, dropped }, 'history partitions');
     return { nextInMs: UPKEEP_EVERY_MS };
   });
   const health = {

@@ -17,6 +17,7 @@ export {
   type QueryRunner,
 } from './migrations.ts';
 export {
+  dropTimePartitions,
   ensureTimePartitions,
   listTimePartitions,
   partitionsCovering,

@@ -1,5 +1,5 @@
 // Partitions by time: made ahead, attached rather than created in place, and listed so that their owner can drop the old ones.
-import type { Queryable } from './pool.ts';
+import { type Pool, type Queryable, withTransaction } from './pool.ts';
 
 /** A week is a balance: every query that doesn't know the time probes each partition's index. */
 export const PARTITION_DAYS = 7;
@@ -70,4 +70,34 @@ export async function listTimePartitions(db: Queryable, schema: string, table: s
     const match = /FROM \('(.+?)'\) TO \('(.+?)'\)/.exec(bound);
     return match ? [{ name, from: new Date(match[1]!), to: new Date(match[2]!) }] : [];
   });
+}
+
+/**
+ * Detaches and drops the partitions of `schema.table` that end before `before`, unless `isPending` (asked inside the same
+ * transaction) says that one is still needed. A lock that can't be had within a second is left for the next time: a
+ * waiting DROP would queue every writer behind it. Returns the names of those dropped.
+ */
+export async function dropTimePartitions(
+  pool: Pool,
+  options: {
+    schema: string;
+    table: string;
+    before: Date;
+    isPending?: (db: Queryable, partition: string) => Promise<boolean>;
+  },
+): Promise<string[]> {
+  const { schema, table, before, isPending } = options;
+  const dropped: string[] = [];
+  for (const { name, to } of await listTimePartitions(pool, schema, table)) {
+    if (to > before) continue;
+    const gone = await withTransaction(pool, async (client) => {
+      await client.query(`SET LOCAL lock_timeout = '1s'`);
+      if (await isPending?.(client, `${schema}.${name}`)) return false;
+      await client.query(`ALTER TABLE ${schema}.${table} DETACH PARTITION ${schema}.${name}`);
+      await client.query(`DROP TABLE ${schema}.${name}`);
+      return true;
+    });
+    if (gone) dropped.push(name);
+  }
+  return dropped;
 }

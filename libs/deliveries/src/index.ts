@@ -1,6 +1,7 @@
 // Deliveries: who owns a partition, where each lane stands, and what became of every event at every endpoint.
 export {
   deliveriesMigrations,
+  dropOldHistory,
   ensureDeliveryPartitions,
   fixTopicPartitions,
   getTopicPartitions,

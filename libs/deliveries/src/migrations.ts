@@ -1,8 +1,10 @@
 // The delivery side's migrations, and the upkeep of its time partitions.
 import {
+  dropTimePartitions,
   ensureTimePartitions,
   type MigrationClass,
   type MigrationInterface,
+  type Pool,
   type Queryable,
   type QueryRunner,
 } from '#database';
@@ -33,6 +35,16 @@ export async function ensureDeliveryPartitions(db: Queryable, nowMs: number): Pr
     );
   }
   return made;
+}
+
+/** Drops the history and the attempts of events older than the retention. Open deliveries are kept, however old. */
+export async function dropOldHistory(pool: Pool, retentionDays: number, nowMs: number): Promise<string[]> {
+  const before = new Date(nowMs - retentionDays * 86_400_000);
+  const dropped: string[] = [];
+  for (const table of ['delivery_history', 'attempt']) {
+    dropped.push(...(await dropTimePartitions(pool, { schema: 'waybill', table, before })));
+  }
+  return dropped;
 }
 
 /**

@@ -13,6 +13,7 @@ export class CircuitBreaker {
   readonly #options: BreakerOptions;
   readonly #failedLanes = new Set<string>();
   #failedProbes = 0;
+  #lastSuccessAt = -Infinity;
   #probing = false;
   #openUntil: number | null = null;
 
@@ -44,22 +45,32 @@ export class CircuitBreaker {
     this.#openUntil = now + pauseMs;
   }
 
-  onSuccess(): void {
+  onSuccess(now: number): void {
+    this.#lastSuccessAt = now;
+    this.reset();
+  }
+
+  /** Whatever was wrong may be mended: closes it and forgets what failed. */
+  reset(): void {
     this.#failedLanes.clear();
     this.#failedProbes = 0;
     this.#probing = false;
     this.#openUntil = null;
   }
 
-  /** Returns true when this failure opened it. Requests that were in flight when it opened count no further. */
-  onFailure(laneKey: string, wasProbe: boolean, now: number): boolean {
-    if (wasProbe) {
+  /**
+   * A failure of a request that began at monotonic `startedAt`. Returns true when it opened the breaker. Only requests that
+   * saw no success during their whole life count: ten lanes that began to hang together time out together, between
+   * thousands of successes of others. Requests that were in flight when it opened count no further.
+   */
+  onFailure(laneKey: string, request: { wasProbe: boolean; startedAt: number }, now: number): boolean {
+    if (request.wasProbe) {
       this.#probing = false;
       this.#failedProbes++;
       this.#open(now);
       return false;
     }
-    if (this.#openUntil !== null) return false;
+    if (this.#openUntil !== null || request.startedAt < this.#lastSuccessAt) return false;
     this.#failedLanes.add(laneKey);
     if (this.#failedLanes.size < this.#options.lanesToOpen) return false;
     this.#open(now);

@@ -1,5 +1,5 @@
 // The outbox table's partitions: made ahead, and dropped only when they are old and every shard has published past them.
-import { ensureTimePartitions, listTimePartitions, withTransaction, type Pool, type Queryable } from '#database';
+import { dropTimePartitions, ensureTimePartitions, type Pool, type Queryable } from '#database';
 
 /** Makes the partitions of the next 30 days. */
 export function ensureOutboxPartitions(db: Queryable, nowMs: number): Promise<string[]> {
@@ -12,23 +12,15 @@ export function ensureOutboxPartitions(db: Queryable, nowMs: number): Promise<st
  */
 export async function dropPublishedPartitions(pool: Pool, retentionDays: number, nowMs: number): Promise<string[]> {
   const before = new Date(nowMs - retentionDays * 86_400_000);
-  const dropped: string[] = [];
-  for (const { name, to } of await listTimePartitions(pool, 'outbox', 'event')) {
-    if (to > before) continue;
-    const gone = await withTransaction(pool, async (client) => {
-      // Bounded: a waiting DROP would queue every publisher behind it.
-      await client.query(`SET LOCAL lock_timeout = '1s'`);
-      const { rows } = await client.query<{ pending: boolean }>(
-        `SELECT EXISTS (SELECT FROM outbox.${name} e JOIN outbox.shard s ON s.shard = e.shard
-                         WHERE NOT pg_visible_in_snapshot(e.xid, s.prev)) AS pending`,
-      );
-      if (rows[0]!.pending) return false;
-      await client.query(`ALTER TABLE outbox.event DETACH PARTITION outbox.${name}`);
-      await client.query(`DROP TABLE outbox.${name}`);
-      return true;
-    });
-    if (gone) dropped.push(name);
-  }
+  const dropped = await dropTimePartitions(pool, { schema: 'outbox', table: 'event', before, isPending });
   await pool.query('DELETE FROM outbox.event_key WHERE created_at < $1', [before]);
   return dropped;
+}
+
+async function isPending(db: Queryable, partition: string): Promise<boolean> {
+  const { rows } = await db.query<{ pending: boolean }>(
+    `SELECT EXISTS (SELECT FROM ${partition} e JOIN outbox.shard s ON s.shard = e.shard
+                     WHERE NOT pg_visible_in_snapshot(e.xid, s.prev)) AS pending`,
+  );
+  return rows[0]!.pending;
 }

@@ -21,6 +21,8 @@ export interface DispatcherOptions {
   circuitBreaker: boolean;
   /** Records in memory that are not done; beyond it, reading pauses. Shared evenly by the partitions. */
   maxBufferedRecords: number;
+  /** The same for the bytes of their payloads. */
+  maxBufferedBytes: number;
   /** Deliveries that wait in memory behind a lane's head. */
   maxQueuedPerLane: number;
   /** A delivery that waited this long for a slot, or behind a slow head, goes to PostgreSQL. */
@@ -36,7 +38,8 @@ export interface DispatcherOptions {
 
 export const defaultDispatcherOptions = {
   circuitBreaker: true,
-  maxBufferedRecords: 2_000,
+  maxBufferedRecords: 3_000,
+  maxBufferedBytes: 48 * 1_048_576,
   maxQueuedPerLane: 100,
   maxWaitMs: 1_000,
   maxUnrecordedMs: 1_000,
@@ -64,10 +67,10 @@ export interface Context {
   outgoing: Outgoing;
 }
 
-/** The lane's partition, as long as it is here at all. */
+/** The lane's partition, unless the lane belongs to one that is gone: the same number may be here again, with lanes of its own. */
 export function partitionOf(context: Context, lane: Lane): Partition | undefined {
   const partition = context.partitions.get(lane.partition);
-  return partition?.phase === 'gone' ? undefined : partition;
+  return partition?.lanes.get(lane.key) === lane ? partition : undefined;
 }
 
 /** Rules R3 and R5: the lease holds right now, and what was finished before has been recorded lately. */

@@ -9,6 +9,7 @@ import { AddressGuard, HttpSender } from '#http-delivery';
 import { createKafka, type KafkaClient, type LogConsumer, type LogProducer } from '#kafka';
 import { createHotLogger, createLogger, createMetrics, type Logger, type Registry, version } from '#telemetry';
 import { createDeliveryStore, createEndpointSource, createLog } from './adapters.ts';
+import { createBusyMeter } from './busy-meter.ts';
 import { type ConsumerConfig, consumerConfigSchema } from './config.ts';
 import { defaultDispatcherOptions } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -96,6 +97,7 @@ const NAME = 'delivery-consumer';
             logger,
             attemptLogger: createHotLogger(NAME, config.log.level),
             metrics: createConsumerMetrics(registry),
+            isBusy: createBusyMeter(),
             topicPartitions: config.topics.partitions,
           },
         );

@@ -35,6 +35,8 @@ export interface DispatcherPorts {
   logger: Logger;
   attemptLogger: Logger;
   metrics: ConsumerMetrics;
+  /** True while this process itself is short of processor time. */
+  isBusy: () => boolean;
   /** Partitions of every topic. */
   topicPartitions: number;
 }
@@ -45,8 +47,10 @@ export class Dispatcher {
   readonly #reception: Reception;
   readonly #retries: Retries;
   readonly #eventsTopic: string;
+  readonly #isBusy: () => boolean;
   #renewAt = 0;
   #acquireAt = 0;
+  #spillAt = 0;
   #refreshAt = 0;
   #commitOffsetsAt = 0;
   #isStopping = false;
@@ -54,6 +58,7 @@ export class Dispatcher {
   constructor(options: DispatcherOptions, ports: DispatcherPorts) {
     const { clock, logger, log } = ports;
     const databaseClock = new DatabaseClock(clock);
+    this.#isBusy = ports.isBusy;
     this.#eventsTopic = `${options.topicPrefix}.events`;
     this.#context = {
       options,
@@ -102,8 +107,9 @@ export class Dispatcher {
     const { partitions } = this.#context;
     for (const number of numbers) {
       const known = partitions.get(number);
+      if (this.#isStopping) continue;
       if (!known) partitions.set(number, new Partition(number));
-      else if (known.phase === 'leaving' && !this.#isStopping) known.phase = 'owned';
+      else if (known.phase === 'leaving') known.phase = 'owned';
     }
     for (const partition of partitions.values()) {
       if (!numbers.includes(partition.number)) this.#leave(partition);
@@ -144,7 +150,7 @@ export class Dispatcher {
   async tend(): Promise<LoopResult> {
     const now = this.#context.clock.monotonic();
     this.#watchLeases(now);
-    this.#spillWaiting(now);
+    if (now >= this.#spillAt) this.#spillWaiting(now);
     if (now >= this.#acquireAt) await this.#acquire(now);
     await this.#releaseDrained();
     if (now >= this.#refreshAt) {
@@ -181,9 +187,14 @@ export class Dispatcher {
       .map(({ number }) => number);
   }
 
+  /** Deliveries in memory, of all endpoints: they count against each one's limit. */
+  get bufferedDeliveries(): number {
+    return this.#context.endpoints.bufferedDeliveries;
+  }
+
   get bufferedRecords(): number {
     let buffered = 0;
-    for (const partition of this.#context.partitions.values()) buffered += partition.records.pending;
+    for (const partition of this.#context.partitions.values()) buffered += partition.records.pending.records;
     return buffered;
   }
 
@@ -231,9 +242,12 @@ export class Dispatcher {
     }
   }
 
-  /** Another consumer took it: what memory holds of it is void. If it is still assigned to us, it is read anew. */
+  /**
+   * Another consumer took it: what memory holds of it is void. If it is still assigned to us, it is read anew after the
+   * next join, and not before: records that come at the old position would hide those before them.
+   */
   #lose(partition: Partition): void {
-    const { partitions, metrics, logger, log } = this.#context;
+    const { metrics, logger, log } = this.#context;
     const isAssigned = partition.phase === 'owned';
     metrics.leaseLost.inc();
     logger.error(
@@ -243,10 +257,7 @@ export class Dispatcher {
     this.#drop(partition);
     this.#context.journal.forget(partition.number);
     partition.abortRequests();
-    if (isAssigned) {
-      partitions.set(partition.number, new Partition(partition.number));
-      log.rewind(`partition ${partition.number} was taken over and is still assigned`);
-    }
+    if (isAssigned) log.rewind(`partition ${partition.number} was taken over and is still assigned`);
   }
 
   /** R2: not renewed in time: nothing new starts (the gate sees to that), and what is in flight is cut before the lease ends. */
@@ -295,12 +306,17 @@ export class Dispatcher {
   /** Reads no further while too much is in memory; the retry topic is always read. */
   #regulate(partition: Partition): void {
     const { options, partitions, log } = this.#context;
-    const limit = Math.max(100, options.maxBufferedRecords / Math.max(1, partitions.size));
-    const buffered = partition.records.pending + partition.arrivals.length;
-    if (!partition.isPaused && buffered > limit) {
+    const share = 1 / Math.max(1, partitions.size);
+    const { records, bytes } = partition.records.pending;
+    const waitingBytes = partition.arrivals.reduce((sum, { record }) => sum + (record.value?.length ?? 0), bytes);
+    const buffered = Math.max(
+      (records + partition.arrivals.length) / Math.max(100, options.maxBufferedRecords * share),
+      waitingBytes / Math.max(1_048_576, options.maxBufferedBytes * share),
+    );
+    if (!partition.isPaused && buffered > 1) {
       partition.isPaused = true;
       log.pause(partition.number);
-    } else if (partition.isPaused && buffered < limit / 2) {
+    } else if (partition.isPaused && buffered < 0.5) {
       partition.isPaused = false;
       log.resume(partition.number);
     }
@@ -308,21 +324,23 @@ export class Dispatcher {
 
   /** R4: what has waited too long, for a slot or behind a slow head, must not hold the partition's offsets and memory. */
   #spillWaiting(now: number): void {
+    this.#spillAt = now + this.#context.options.maxWaitMs / 4;
     for (const partition of this.#context.partitions.values()) {
       if (!maySend(this.#context, partition)) continue;
-      for (let oldest = partition.admitted.peek(); oldest; oldest = partition.admitted.peek()) {
-        const { lane, delivery } = oldest;
-        const isDone = delivery.stored || lane.mode !== 'open' || !isWaiting(lane, delivery);
-        if (!isDone) {
-          if (now - delivery.admittedAt < this.#context.options.maxWaitMs) break;
-          // Short of the process's own slots or time, writing it to the database would only make it worse.
-          const endpoint = this.#context.endpoints.get(lane.endpointId);
-          if (!lane.inFlight && endpoint.inFlight < endpoint.maxConcurrency) break;
-          this.#runner.transitions.spill(partition, lane, 'spilled');
-        }
-        partition.admitted.shift();
-      }
+      partition.admitted = partition.admitted.filter(({ lane, delivery }) => {
+        if (delivery.stored || lane.mode !== 'open' || !isWaiting(lane, delivery)) return false;
+        if (now - delivery.admittedAt < this.#context.options.maxWaitMs || !this.#isHeldUp(lane, now)) return true;
+        this.#runner.transitions.spill(partition, lane, 'spilled');
+        return false;
+      });
     }
+  }
+
+  /** Held up by its head or its endpoint. When this process is what is short of time, more writes would only make it worse. */
+  #isHeldUp(lane: Lane, now: number): boolean {
+    if (lane.inFlight) return now - lane.inFlightSince >= this.#context.options.maxWaitMs;
+    const endpoint = this.#context.endpoints.get(lane.endpointId);
+    return endpoint.inFlight >= endpoint.maxConcurrency && !this.#isBusy();
   }
 
   /** The lowest offset that is not done, for each partition. Duplicates don't depend on it: the lanes' rows do that. */

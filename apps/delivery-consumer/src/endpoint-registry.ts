@@ -57,6 +57,12 @@ export class EndpointRegistry {
     return this.#source.pause(id, reason);
   }
 
+  get bufferedDeliveries(): number {
+    let buffered = 0;
+    for (const state of this.#states.values()) buffered += state.buffered;
+    return buffered;
+  }
+
   closed(now: number): string[] {
     return [...this.#states.values()].filter((state) => state.isClosed(now)).map((state) => state.id);
   }

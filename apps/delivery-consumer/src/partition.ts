@@ -1,7 +1,7 @@
 // What the process keeps of one Kafka partition: the lease, the lanes in memory, and which records are done.
 import type { WaybillEvent } from '#events';
 import type { ConsumedRecord } from '#kafka';
-import { type Delivery, Fifo, type Lane, OffsetTracker } from '#lane';
+import { type Delivery, type Lane, OffsetTracker } from '#lane';
 
 /**
  * `waiting`: assigned, but another holder's lease may still be valid: records are buffered, nothing is sent.
@@ -35,7 +35,7 @@ export class Partition {
   /** Records that came and are not admitted to their lanes yet: until the partition is ours, or the database has answered. */
   arrivals: Arrival[] = [];
   /** Deliveries in the order they came: to find those that have waited too long. */
-  readonly admitted = new Fifo<{ lane: Lane; delivery: Delivery }>();
+  admitted: { lane: Lane; delivery: Delivery }[] = [];
   /** Lanes that could have run but for the lease or the journal. */
   stalled: Lane[] = [];
   inFlight = 0;

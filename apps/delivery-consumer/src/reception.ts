@@ -110,7 +110,7 @@ export class Reception {
 
   #admit(partition: Partition, { record, event, reason }: Arrival, known: Known): void {
     if (partition.phase === 'gone') return;
-    const position = partition.records.receive(record.offset, event ? event.targets.length : 1);
+    const position = partition.records.receive(record.offset, event?.targets.length ?? 1, record.value?.length ?? 0);
     if (!position) return;
     if (!event) return this.#deadLetter(partition, record, reason, position);
     for (const target of event.targets) {
@@ -267,7 +267,7 @@ export class Reception {
       { endpointId: lane.endpointId, streamId: lane.streamId, sequence, eventId: event.eventId },
       'another event has this sequence',
     );
-    const delivery = this.#delivery(event, lane.endpointId, sequence, { offset: -1, remaining: 1 });
+    const delivery = this.#delivery(event, lane.endpointId, sequence, { offset: -1, bytes: 0, remaining: 1 });
     outgoing.deadLetterDelivery(delivery, 'sequence_conflict');
     metrics.deadLetters.inc({ reason: 'sequence_conflict' });
     if (lane.mode !== 'halted') this.#runner.transitions.halt(partition, lane, 'sequence_conflict');

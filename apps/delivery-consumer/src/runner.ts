@@ -130,6 +130,7 @@ export class Runner implements Wakeups {
     const policy = endpoint.policy!;
     const request = { wasProbe: isProbe, startedAt: this.#context.clock.monotonic() };
     lane.inFlight = delivery;
+    lane.inFlightSince = request.startedAt;
     partition.inFlight++;
     const { outcome, row } = await attempt({ partition, delivery, policy, isProbe }, this.#context).finally(() => {
       lane.inFlight = null;
@@ -198,8 +199,8 @@ export class Runner implements Wakeups {
 
   /** Takes a parked lane from the database into memory, unless memory knows better. `isProbe`: it is tried now, due or not. */
   adopt(lane: Lane, isProbe = false): void {
-    const partition = partitionOf(this.#context, lane);
-    if (!partition) return;
+    const partition = this.#context.partitions.get(lane.partition);
+    if (partition?.phase !== 'owned') return;
     const known = partition.lanes.get(lane.key);
     if (!known) partition.lanes.set(lane.key, lane);
     const current = known ?? lane;

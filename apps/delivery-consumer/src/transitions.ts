@@ -194,6 +194,8 @@ export class Transitions {
     this.#context.metrics.finished.inc({ state });
     lane.passHead();
     if (lane.unorderedEventId !== null) lane.reopen();
+    // What is parked is due now: without an instant the sweeper would never find it.
+    if (lane.mode === 'parked') lane.nextAttemptAt = this.#now();
     this.#endpointOf(lane).buffered--;
     this.#context.journal.save(lane);
     return true;
@@ -207,7 +209,18 @@ export class Transitions {
       outgoing.deadLetterDelivery(delivery, 'exhausted');
       metrics.deadLetters.inc({ reason: 'exhausted' });
     });
-    return this.#pass(partition, lane, delivery, isUnordered ? 'exhausted' : 'skipped', 'exhausted');
+    this.#pass(partition, lane, delivery, isUnordered ? 'exhausted' : 'skipped', 'exhausted');
+    return isUnordered || this.#holdUntilCommitted(partition, lane);
+  }
+
+  /** The next one must not start before the skip is on record: an owner that knows nothing of it would send this one after it. */
+  #holdUntilCommitted(partition: Partition, lane: Lane): false {
+    lane.place = 'stalled';
+    this.#context.journal.afterCommit(partition.number, () => {
+      lane.place = 'idle';
+      this.#wakeups.wake(lane);
+    });
+    return false;
   }
 
   #block(lane: Lane, mode: 'parked' | 'halted', reason: BlockReason): void {

@@ -27,21 +27,23 @@ export function partitionsCovering(table: string, fromMs: number, toMs: number):
 /**
  * Makes the missing partitions of `schema.table` from `pastDays` ago until `aheadDays` from now. Each is made as a table of
  * its own and then attached, which locks the parent far more lightly than CREATE TABLE ... PARTITION OF; the CHECK lets
- * ATTACH skip its scan. Safe from several places at once. Returns the names of those made.
+ * ATTACH skip its scan. Where rows of its time are in the default partition already, none is made: those rows, and later
+ * ones of that time, stay there. Safe from several places at once. Returns the names of those made.
  */
 export async function ensureTimePartitions(
   db: Queryable,
   options: { schema: string; table: string; column: string; pastDays?: number; aheadDays?: number; nowMs: number },
 ): Promise<string[]> {
   const { schema, table, column, nowMs } = options;
-  const known = new Set((await listTimePartitions(db, schema, table)).map((partition) => partition.name));
-  const wanted = partitionsCovering(
+  const names = async () => new Set((await listTimePartitions(db, schema, table)).map((partition) => partition.name));
+  const known = await names();
+  const missing = partitionsCovering(
     table,
     nowMs - (options.pastDays ?? 0) * DAY_MS,
     nowMs + (options.aheadDays ?? 30) * DAY_MS,
-  );
-  const made: string[] = [];
-  for (const { name, from, to } of wanted.filter((partition) => !known.has(partition.name))) {
+  ).filter((partition) => !known.has(partition.name));
+  if (missing.length === 0) return [];
+  for (const { name, from, to } of missing) {
     const range = `${column} >= '${from.toISOString()}' AND ${column} < '${to.toISOString()}'`;
     await db.query(`
       DO $$ BEGIN
@@ -52,10 +54,13 @@ export async function ensureTimePartitions(
         ALTER TABLE ${schema}.${table} ATTACH PARTITION ${schema}.${name}
           FOR VALUES FROM ('${from.toISOString()}') TO ('${to.toISOString()}');
         ALTER TABLE ${schema}.${name} DROP CONSTRAINT ${name}_range;
+      EXCEPTION WHEN check_violation THEN
+        -- The default partition has such rows. Nothing is left of this attempt; the weeks after it get theirs.
+        NULL;
       END $$`);
-    made.push(name);
   }
-  return made;
+  const now = await names();
+  return missing.map(({ name }) => name).filter((name) => now.has(name));
 }
 
 /** The attached partitions of `schema.table`, oldest first, without the default one. */

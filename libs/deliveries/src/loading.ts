@@ -185,7 +185,13 @@ export interface PageRequest extends LaneId {
   after: number;
 }
 
-/** The next waiting deliveries of each lane, in sequence order, at most `limit` a lane; one entry a request, in its order. */
+/** Bytes of payload that one page brings into memory, beyond its first delivery. */
+const PAGE_BYTES = 262_144;
+
+/**
+ * The next waiting deliveries of each lane, in sequence order, at most `limit` and 256 KiB of payload a lane (but always
+ * one); one entry a request, in its order.
+ */
 export async function loadPages(
   db: Queryable,
   requests: readonly PageRequest[],
@@ -198,10 +204,11 @@ export async function loadPages(
     `SELECT k.request::int AS request, ${deliveryColumns}
        FROM unnest($1::uuid[], $2::text[], $3::bigint[]) WITH ORDINALITY AS k(endpoint_id, stream_id, after, request)
        CROSS JOIN LATERAL (
-         SELECT * FROM waybill.delivery d
-          WHERE d.endpoint_id = k.endpoint_id AND d.stream_id = k.stream_id AND d.sequence > k.after
-          ORDER BY d.sequence LIMIT $4) d
-      ORDER BY k.request, d.sequence`,
+         SELECT *, sum(octet_length(payload)) OVER (ORDER BY sequence) - octet_length(payload) AS bytes_before FROM (
+           SELECT * FROM waybill.delivery d
+            WHERE d.endpoint_id = k.endpoint_id AND d.stream_id = k.stream_id AND d.sequence > k.after
+            ORDER BY d.sequence LIMIT $4) page) d
+      WHERE d.bytes_before < ${PAGE_BYTES} ORDER BY k.request, d.sequence`,
     [
       requests.map((one) => one.endpointId),
       requests.map((one) => one.streamId),
@@ -221,7 +228,9 @@ export interface DueDelivery {
   nextAttemptAt: number;
 }
 
-/** Unordered deliveries of `partitions` due until `until`, the longest due first. */
+const SWEEP_BYTES = 16 * 1_048_576;
+
+/** Unordered deliveries of `partitions` due until `until`, the longest due first, at most 16 MiB of payload. */
 export async function findDueUnordered(
   db: Queryable,
   query: {
@@ -235,10 +244,13 @@ export async function findDueUnordered(
   const { rows } = await prepared<DeliveryRow>(
     db,
     'delivery_find_due_unordered',
-    `SELECT ${deliveryColumns} FROM waybill.delivery d
-      WHERE d.sequence IS NULL AND d.partition = ANY ($1::int[]) AND d.next_attempt_at <= to_timestamp($3::float8 / 1000)
-        AND d.endpoint_id <> ALL ($2::uuid[])
-      ORDER BY d.next_attempt_at LIMIT $4`,
+    `SELECT ${deliveryColumns} FROM (
+       SELECT *, sum(octet_length(payload)) OVER (ORDER BY next_attempt_at, event_id) AS bytes FROM (
+         SELECT * FROM waybill.delivery d
+          WHERE d.sequence IS NULL AND d.partition = ANY ($1::int[]) AND d.next_attempt_at <= to_timestamp($3::float8 / 1000)
+            AND d.endpoint_id <> ALL ($2::uuid[])
+          ORDER BY d.next_attempt_at LIMIT $4) due) d
+      WHERE d.bytes < ${SWEEP_BYTES} ORDER BY d.next_attempt_at`,
     [query.partitions, query.closedEndpoints, query.until, query.limit],
   );
   return rows.map((row) => toDue(row, query.admittedAt));

@@ -84,6 +84,8 @@ export class Lane {
   /** Open: what waits in memory. Parked: the page that is being drained. The head first, in sequence order, no gaps. */
   queue: Delivery[] = [];
   inFlight: Delivery | null = null;
+  /** Monotonic ms. */
+  inFlightSince = 0;
   place: LanePlace = 'idle';
   /** Its entry on the heap while `waiting`. */
   dueEntry: object | null = null;

@@ -64,7 +64,7 @@ CREATE INDEX event_key_created ON outbox.event_key (created_at);
 -- CACHE 1: the id is drawn after the locks, so id order is lane order. A cached range would break that.
 CREATE SEQUENCE outbox.event_id AS bigint CACHE 1;
 
--- The committed events. Rows are never updated and never deleted one by one: partitions are dropped.
+-- The committed events. Rows are never updated (but after a restore: shards.ts) and never deleted one by one: partitions are dropped.
 --   xid      the top-level transaction, the unit of the relay's snapshot windows
 --   targets  [[endpoint id, sequence or null], ...], the text that goes into the record's header as it is
 --   payload  json, not jsonb: the committed bytes are the delivered bytes
@@ -78,6 +78,7 @@ CREATE TABLE outbox.event (
   event_type text COLLATE "C" NOT NULL,
   targets json NOT NULL,
   payload json NOT NULL,
+  payload_bytes integer NOT NULL,
   traceparent text,
   occurred_at timestamptz NOT NULL,
   enqueued_at timestamptz NOT NULL DEFAULT clock_timestamp()
@@ -138,13 +139,13 @@ DECLARE
   next_sequence bigint;
   unordered boolean;
   event_targets text;
+  bytes integer := octet_length(publish_event.payload::text);
   new_id uuid := publish_event.event_id;
 BEGIN
   IF publish_event.payload IS NULL THEN
     RAISE EXCEPTION 'outbox.publish_event: payload must not be NULL' USING ERRCODE = 'null_value_not_allowed';
-  ELSIF octet_length(publish_event.payload::text) > 524288 THEN
-    RAISE EXCEPTION 'outbox.publish_event: payload has % bytes, at most 524288 are allowed',
-      octet_length(publish_event.payload::text) USING ERRCODE = 'program_limit_exceeded';
+  ELSIF bytes > 524288 THEN
+    RAISE EXCEPTION 'outbox.publish_event: payload has % bytes, at most 524288 are allowed', bytes USING ERRCODE = 'program_limit_exceeded';
   ELSIF NOT coalesce(outbox.is_name(publish_event.tenant_id), false) THEN
     RAISE EXCEPTION 'outbox.publish_event: tenant_id must be 1 to 200 printable ASCII characters without spaces'
       USING ERRCODE = 'invalid_parameter_value';
@@ -171,7 +172,7 @@ BEGIN
   IF wanted_by IS NULL THEN
     RETURN NULL;
   ELSIF cardinality(wanted_by) > 1 THEN
-    wanted_by := ARRAY(SELECT w FROM unnest(wanted_by) w ORDER BY w);
+    wanted_by := ARRAY(SELECT DISTINCT w FROM unnest(wanted_by) w ORDER BY w);
   END IF;
 
   -- The stream's row first: two publishers with different endpoints in common can't deadlock on the lanes. Either way the
@@ -207,9 +208,11 @@ BEGIN
   END LOOP;
 
   -- Last: the id is drawn here, after every lock.
-  INSERT INTO outbox.event (shard, event_id, tenant_id, stream_id, event_type, targets, payload, traceparent, occurred_at)
+  INSERT INTO outbox.event (shard, event_id, tenant_id, stream_id, event_type, targets, payload, payload_bytes, traceparent,
+    occurred_at)
   VALUES (outbox.shard_of(publish_event.stream_id), new_id, publish_event.tenant_id, publish_event.stream_id,
-    publish_event.event_type, ('[' || event_targets || ']')::json, publish_event.payload, publish_event.traceparent, publish_event.occurred_at);
+    publish_event.event_type, ('[' || event_targets || ']')::json, publish_event.payload, bytes,
+    publish_event.traceparent, publish_event.occurred_at);
   RETURN new_id;
 END $$;
 REVOKE ALL ON FUNCTION outbox.publish_event(text, text, text, json, timestamptz, uuid, text) FROM PUBLIC;

@@ -19,6 +19,33 @@ export async function reportAlive(db: Queryable, holder: string, leaseMs: number
   return rows[0]!.alive;
 }
 
+/** Rows adopted by one statement: well within its timeout. */
+const ADOPTED_AT_ONCE = 5_000;
+
+/**
+ * After a restore from another server, rows may carry transaction ids that this one has not given out: they would lie in no
+ * window but the first page of one. A row that we see and that our snapshot calls invisible is such a row: it gets the id of
+ * the bootstrap, which everything sees. The one case in which rows are updated; in parts, and safe to repeat.
+ */
+async function adoptForeignRows(db: Queryable): Promise<void> {
+  const { rows } = await db.query<{ shard: number }>(
+    `SELECT s.shard FROM outbox.shard s, pg_control_system() c
+      WHERE s.system_identifier IS DISTINCT FROM c.system_identifier::text
+         OR pg_snapshot_xmax(s.prev) > pg_snapshot_xmax(pg_current_snapshot())`,
+  );
+  if (rows.length === 0) return;
+  for (let adopted = ADOPTED_AT_ONCE; adopted === ADOPTED_AT_ONCE;) {
+    const { rowCount } = await db.query(
+      `UPDATE outbox.event SET xid = '3' WHERE (shard, id) IN (
+         SELECT e.shard, e.id FROM outbox.event e
+          WHERE e.shard = ANY ($1::smallint[]) AND e.xid >= pg_snapshot_xmin(pg_current_snapshot())
+            AND NOT pg_visible_in_snapshot(e.xid, pg_current_snapshot()) LIMIT ${ADOPTED_AT_ONCE})`,
+      [rows.map((row) => row.shard)],
+    );
+    adopted = rowCount ?? 0;
+  }
+}
+
 /**
  * Takes up to `wanted` shards that are free (lease run out, or ours from an earlier session), each with a new epoch. A database with
  * another system identifier, or whose snapshots lie behind the stored one (restored, failed over), is published from the
@@ -32,6 +59,7 @@ export async function claimShards(
   held: readonly number[],
 ): Promise<HeldShard[]> {
   if (wanted <= 0) return [];
+  await adoptForeignRows(db);
   const { rows } = await db.query<RawShard>(
     `UPDATE outbox.shard o SET holder = $1, epoch = o.epoch + 1, lease_until = clock_timestamp() + $2 * interval '1 ms',
               system_identifier = here.id,

@@ -20,6 +20,8 @@ export interface ShardProgress {
 export interface OutboxRow {
   id: number;
   shard: number;
+  /** How many rows of its shard were found for this page; those beyond 4 MiB of payload are left for the next one. */
+  found: number;
   eventId: string;
   tenantId: string;
   streamId: string;
@@ -44,21 +46,26 @@ export interface Page {
 
 const iso = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
+/** Payload bytes of one shard's page, beyond its first row: four shards fit in a relay's memory many times over. */
+const PAGE_BYTES = 4 * 1_048_576;
+
 const columns = `e.id, e.shard, e.event_id, e.tenant_id, e.stream_id, e.event_type, e.targets::text AS targets,
-  e.payload::text AS payload, e.traceparent, e.occurred_at, e.enqueued_at`;
+  e.payload::text AS payload, e.payload_bytes, e.traceparent, e.occurred_at, e.enqueued_at`;
 
 // Two arms: rows of transactions at or above prev's xmax, found by id, and rows of those that were in progress in prev below
-// it, found by xid; each arm reads its own index in order (the ORDER BY of xid and id keeps the second one on its own). A statement sees exactly its own snapshot, so a window that begins here needs no test for its target.
+// it, found by xid; each arm reads its own index in order (the ORDER BY of xid and id keeps the second one on its own). A
+// statement sees exactly its own snapshot, so a window that begins here needs no test for its target.
 // Never "id > last seen" across windows (a late committer has a lower id), never order by xid (not lane order).
 const readSql = `
 SELECT pg_current_snapshot()::text AS snapshot, (SELECT last_value - (NOT is_called)::int FROM outbox.event_id) AS last_drawn_id, page.*
 FROM (SELECT) one LEFT JOIN LATERAL (
-  SELECT p.id, p.shard, p.event_id, p.tenant_id, p.stream_id, p.event_type, p.targets, p.payload, p.traceparent,
+  SELECT p.id, p.shard, p.found, p.event_id, p.tenant_id, p.stream_id, p.event_type, p.targets, p.payload, p.traceparent,
     ${iso('p.occurred_at')} AS occurred_at, ${iso('p.enqueued_at')} AS enqueued_at
   FROM unnest($1::smallint[], $2::pg_snapshot[], $3::bigint[], $4::pg_snapshot[], $5::bigint[])
     AS s(shard, prev, floor_id, target, last_id)
   CROSS JOIN LATERAL (
-    SELECT * FROM (
+    SELECT *, count(*) OVER ()::int AS found, sum(payload_bytes) OVER (ORDER BY id) - payload_bytes AS bytes_before
+    FROM (SELECT * FROM (
       (SELECT ${columns} FROM outbox.event e
         WHERE e.shard = s.shard AND e.id > greatest(s.floor_id, s.last_id) AND e.xid >= pg_snapshot_xmax(s.prev)
           AND (s.target IS NULL OR pg_visible_in_snapshot(e.xid, s.target))
@@ -70,8 +77,8 @@ FROM (SELECT) one LEFT JOIN LATERAL (
           WHERE e.shard = s.shard AND e.xid = running.xid AND e.id > s.last_id
             AND (s.target IS NULL OR pg_visible_in_snapshot(e.xid, s.target))
           ORDER BY e.xid, e.id LIMIT $6) late)
-    ) both_arms ORDER BY id LIMIT $6
-  ) p ORDER BY p.shard, p.id
+    ) both_arms ORDER BY id LIMIT $6) page_of_shard
+  ) p WHERE p.bytes_before < ${PAGE_BYTES} ORDER BY p.shard, p.id
 ) page ON true`;
 
 interface RawRow {
@@ -79,6 +86,7 @@ interface RawRow {
   last_drawn_id: number;
   id: number | null;
   shard: number;
+  found: number;
   event_id: string;
   tenant_id: string;
   stream_id: string;
@@ -90,7 +98,7 @@ interface RawRow {
   enqueued_at: string;
 }
 
-/** The next rows of each shard's window, by id, at most `limit` a shard. One statement, one snapshot, for all shards. */
+/** The next rows of each shard's window, by id, at most `limit` and 4 MiB of payload a shard (but always one). One statement, one snapshot, for all shards. */
 export async function readPage(db: Queryable, shards: readonly ShardProgress[], limit: number): Promise<Page> {
   const { rows } = await prepared<RawRow>(db, 'outbox_read_page', readSql, [
     shards.map((s) => s.shard),
@@ -112,6 +120,7 @@ function toOutboxRow(row: Omit<RawRow, 'snapshot' | 'last_drawn_id'>): OutboxRow
   return {
     id: row.id!,
     shard: row.shard,
+    found: row.found,
     eventId: row.event_id,
     tenantId: row.tenant_id,
     streamId: row.stream_id,
@@ -125,8 +134,8 @@ function toOutboxRow(row: Omit<RawRow, 'snapshot' | 'last_drawn_id'>): OutboxRow
 }
 
 /**
- * The progress of a shard after its `rows` of `page` were acknowledged. A page shorter than `limit` exhausts the window:
- * its target becomes prev. `floorId`: the id sequence as read before a write of ours that had committed
+ * The progress of a shard after its `rows` of `page` were acknowledged. A page shorter than `limit`, with all
+ * that was found for it, exhausts the window: its target becomes prev. `floorId`: the id sequence as read before a write of ours that had committed
  * when this page's snapshot was taken. Pure.
  */
 export function advance(
@@ -138,7 +147,8 @@ export function advance(
 ): ShardProgress {
   const target = before.target ?? page.snapshot;
   const targetFloorId = before.targetFloorId ?? Math.max(before.floorId, floorId);
-  if (rows.length < limit) {
+  const isLastPage = rows.length < limit && rows.length === (rows[0]?.found ?? 0);
+  if (isLastPage) {
     return { shard: before.shard, prev: target, floorId: targetFloorId, target: null, targetFloorId: null, lastId: 0 };
   }
   return { ...before, target, targetFloorId, lastId: rows[rows.length - 1]!.id };
@@ -184,8 +194,8 @@ export async function readRepublishRequests(
   limit: number,
 ): Promise<{ requestId: number; row: OutboxRow | null }[]> {
   const { rows } = await db.query<RawRow & { request_id: number }>(
-    `SELECT r.id AS request_id, e.id, e.shard, e.event_id, e.tenant_id, e.stream_id, e.event_type, e.targets::text AS targets,
-            e.payload::text AS payload, e.traceparent, ${iso('e.occurred_at')} AS occurred_at, ${iso('e.enqueued_at')} AS enqueued_at
+    `SELECT r.id AS request_id, e.id, e.shard, 1 AS found, e.event_id, e.tenant_id, e.stream_id, e.event_type, e.targets::text AS targets,
+            e.payload::text AS payload, e.payload_bytes, e.traceparent, ${iso('e.occurred_at')} AS occurred_at, ${iso('e.enqueued_at')} AS enqueued_at
        FROM outbox.republish_request r LEFT JOIN outbox.event e ON e.event_id = r.event_id
       WHERE r.done_at IS NULL ORDER BY r.id LIMIT $1`,
     [limit],

@@ -39,7 +39,7 @@ export interface DispatcherOptions {
 export const defaultDispatcherOptions = {
   circuitBreaker: true,
   maxBufferedRecords: 3_000,
-  maxBufferedBytes: 48 * 1_048_576,
+  maxBufferedBytes: 16 * 1_048_576,
   maxQueuedPerLane: 100,
   maxWaitMs: 1_000,
   maxUnrecordedMs: 1_000,

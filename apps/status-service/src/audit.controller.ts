@@ -1,6 +1,6 @@
 // /v1/audit
 import { Controller, Get, Inject, Query, Req } from '@nestjs/common';
-import type { DataSource } from 'typeorm';
+import type { DataSource } from '#database';
 import { type AuditEntryRow, listAuditEntries } from '#audit';
 import { readQuery } from './input.ts';
 import { type Page, readPage } from './paging.ts';

@@ -20,20 +20,18 @@ export function detailView({ payload: text, ...delivery }: DeliveryDetail, { rev
   };
 }
 
-function parseHeaders(text: string | null): Record<string, unknown> | null {
+function parseHeaders(text: string | null): object | null {
   const headers = text === null ? null : parse(text);
-  return typeof headers === 'object' && headers !== null ? (headers as Record<string, unknown>) : null;
+  return typeof headers === 'object' && headers !== null ? headers : null;
 }
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text, exactNumber as Reviver) as unknown;
+    return JSON.parse(text, exactNumber);
   } catch {
     return text;
   }
 }
-
-type Reviver = (key: string, value: unknown) => unknown;
 
 /** An amount that a JavaScript number would show with other digits is shown as its text. */
 function exactNumber(_key: string, value: unknown, context?: { source?: string }): unknown {

@@ -1,6 +1,6 @@
 // /v1/endpoints and /v1/tenants/{tenantId}/endpoints
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Req } from '@nestjs/common';
-import type { DataSource, EntityManager } from 'typeorm';
+import type { DataSource, EntityManager } from '#database';
 import { writeAuditEntry } from '#audit';
 import type { Clock } from '#clock';
 import { type Pool, withTransaction } from '#database';

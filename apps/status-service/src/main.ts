@@ -2,11 +2,18 @@
 import { auditEntities } from '#audit';
 import { systemClock } from '#clock';
 import { describe, loadConfig } from '#config';
-import { createPool, openDataSource } from '#database';
+import { createPool, type DataSource, openDataSource, type Pool } from '#database';
 import { endpointsEntities, SecretBox } from '#endpoints';
 import { AddressGuard } from '#http-delivery';
 import { createKafka } from '#kafka';
-import { createLogger, createMetrics, type ManagementServer, startManagementServer } from '#telemetry';
+import {
+  createLogger,
+  createMetrics,
+  type Logger,
+  type ManagementServer,
+  startManagementServer,
+  version,
+} from '#telemetry';
 import { retryForever, runMain, runUntilSignal, type Service } from '#worker';
 import { type Config, configSchema } from './config.ts';
 import { createLaneMetrics, createRequestHistogram } from './metrics.ts';
@@ -16,7 +23,6 @@ import { createServer } from './server.ts';
 import { Stats } from './stats.ts';
 
 const NAME = 'status-service';
-const VERSION = process.env['npm_package_version'] ?? '0.1.0';
 /** A question that takes longer is too broad: the caller is told to narrow it. */
 const STATEMENT_TIMEOUT_MS = 10_000;
 
@@ -28,9 +34,9 @@ await runMain(async () => {
 });
 
 /** In the order of their start; they stop the other way round. */
-function servicesOf(config: Config, logger: ReturnType<typeof createLogger>): Service[] {
+function servicesOf(config: Config, logger: Logger): Service[] {
   const clock = systemClock;
-  const registry = createMetrics(NAME, VERSION);
+  const registry = createMetrics(NAME, version);
   const onIdleError = (error: Error) => logger.warn({ error }, 'an idle database connection broke');
   const { url, connections } = config.database;
   const pool = createPool({
@@ -47,8 +53,9 @@ function servicesOf(config: Config, logger: ReturnType<typeof createLogger>): Se
   createLaneMetrics(registry, () => stats.backlog());
   const requestSeconds = createRequestHistogram(registry);
 
+  const parts = { config, logger, pool, tickets, stats, health, requestSeconds };
+
   let management: ManagementServer | undefined;
-  let stopServing = async () => {};
   return [
     {
       name: 'management server',
@@ -72,42 +79,49 @@ function servicesOf(config: Config, logger: ReturnType<typeof createLogger>): Se
         await producer.disconnect();
       },
     },
-    {
-      name: 'API',
-      start: async (signal) => {
-        const entities = [...endpointsEntities, ...auditEntities];
-        const source = await retryForever(
-          'opening the data source',
-          () => openDataSource({ url, applicationName: NAME, entities, max: connections }),
-          { logger, signal },
-        );
-        const app = await createServer(
-          {
-            version: VERSION,
-            adminToken: config.access.adminToken,
-            clock,
-            logger,
-            pool,
-            source,
-            secretBox: new SecretBox(config.encryption.masterKeys),
-            urlGuard: new AddressGuard(config.targets),
-            tickets,
-            stats,
-          },
-          requestSeconds,
-        );
-        stopServing = async () => {
-          await app.close();
-          await source.destroy();
-        };
-        await app.listen(config.http.port, config.http.host);
-        health.serving();
-        logger.info({ address: await app.getUrl() }, 'serving the API');
-      },
-      stop: async () => {
-        health.waiting('stopping');
-        await stopServing();
-      },
-    },
+    apiService(parts),
   ];
+}
+
+interface ApiParts {
+  config: Config;
+  logger: Logger;
+  pool: Pool;
+  tickets: RetryTickets;
+  stats: Stats;
+  health: ServiceHealth;
+  requestSeconds: ReturnType<typeof createRequestHistogram>;
+}
+
+function apiService({ config, logger, pool, tickets, stats, health, requestSeconds }: ApiParts): Service {
+  let stopServing = async () => {};
+  return {
+    name: 'API',
+    start: async (signal) => {
+      const source = await retryForever('opening the data source', () => openSource(config), { logger, signal });
+      const secretBox = new SecretBox(config.encryption.masterKeys);
+      const urlGuard = new AddressGuard(config.targets);
+      const { adminToken } = config.access;
+      const app = await createServer(
+        { version, adminToken, clock: systemClock, logger, pool, source, secretBox, urlGuard, tickets, stats },
+        requestSeconds,
+      );
+      stopServing = async () => {
+        await app.close();
+        await source.destroy();
+      };
+      await app.listen(config.http.port, config.http.host);
+      health.serving();
+      logger.info({ address: await app.getUrl() }, 'serving the API');
+    },
+    stop: async () => {
+      health.waiting('stopping');
+      await stopServing();
+    },
+  };
+}
+
+function openSource({ database }: Config): Promise<DataSource> {
+  const entities = [...endpointsEntities, ...auditEntities];
+  return openDataSource({ url: database.url, applicationName: NAME, entities, max: database.connections });
 }

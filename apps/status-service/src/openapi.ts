@@ -112,7 +112,7 @@ function describeWebhook(eventType: EventType): Json {
 const jsonContent = (schema: unknown): Json => ({ 'application/json': { schema } });
 
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
-  return withoutMeta(z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json);
+  return withoutMeta(z.toJSONSchema(schema, { io, unrepresentable: 'any' }));
 }
 
 /** OpenAPI 3.1 has the dialect of the whole document: embedded schemas must not have names and dialects of their own. */

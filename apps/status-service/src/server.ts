@@ -40,7 +40,7 @@ export async function createServer(
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
-    noteRequest(request as unknown as ApiRequest, reply as unknown as ApiReply, parts.logger, requestSeconds);
+    noteRequest(request as unknown as ApiRequest, reply, parts.logger, requestSeconds);
     done();
   });
   await app.init();
@@ -81,7 +81,7 @@ function noteRequest(
 /** Nest's own lines: its start-up chatter at debug. */
 function nestLogger(logger: Logger): LoggerService {
   const at = (level: 'debug' | 'warn' | 'error' | 'fatal') => (message: unknown, context?: unknown) =>
-    logger[level]({ from: 'nest', context: String(context ?? '') }, String(message));
+    logger[level]({ from: 'nest', context }, String(message));
   return {
     log: at('debug'),
     debug: at('debug'),

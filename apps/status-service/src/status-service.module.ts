@@ -1,7 +1,7 @@
 // The table of contents of the status service: every part, in the order in which a request meets it.
 import { Module, type Type } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
-import type { DataSource } from 'typeorm';
+import type { DataSource } from '#database';
 import { findTokenBySecret } from '#audit';
 import type { Clock } from '#clock';
 import type { Pool } from '#database';

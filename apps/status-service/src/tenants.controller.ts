@@ -1,6 +1,6 @@
 // /v1/tenants
 import { Body, Controller, Get, HttpCode, Inject, Param, Put, Query, Req } from '@nestjs/common';
-import type { DataSource } from 'typeorm';
+import type { DataSource } from '#database';
 import { writeAuditEntry } from '#audit';
 import { listTenants, putTenant, tenantInputSchema } from '#endpoints';
 import { readBody, readQuery, readTenantId } from './input.ts';

@@ -28,6 +28,7 @@ export interface Answer {
   status: number;
   headers: Record<string, unknown>;
   // Tests look into any answer; the views check the shapes.
+  // oxlint-disable-next-line typescript/no-explicit-any
   body: any;
 }
 
@@ -101,7 +102,11 @@ export async function startTestApi(
         ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
       });
       const text = answer.body;
-      return { status: answer.statusCode, headers: answer.headers, body: text === '' ? null : JSON.parse(text) };
+      return {
+        status: answer.statusCode,
+        headers: answer.headers,
+        body: text === '' ? null : (JSON.parse(text) as unknown),
+      };
     },
     async tokenFor(role, tenantId) {
       const input = { name: `${role} of a test`, role, tenantId: tenantId ?? null, createdBy: 'test' };

@@ -1,6 +1,6 @@
 // /v1/tokens
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req } from '@nestjs/common';
-import type { DataSource } from 'typeorm';
+import type { DataSource } from '#database';
 import { createToken, deleteToken, listTokens, writeAuditEntry } from '#audit';
 import { isUuid } from '#deliveries';
 import { readBody, readQuery, readUuid } from './input.ts';

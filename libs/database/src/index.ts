@@ -10,6 +10,8 @@ export {
 } from './pool.ts';
 export { isRetryable, sqlState } from './faults.ts';
 export {
+  type DataSource,
+  type EntityManager,
   openDataSource,
   runMigrations,
   type MigrationClass,

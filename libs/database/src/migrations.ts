@@ -1,7 +1,7 @@
 // Migrations: TypeORM runs them, an advisory lock lets several places start them at once.
 import { DataSource, type EntitySchema, type MigrationInterface } from 'typeorm';
 
-export type { MigrationInterface, QueryRunner } from 'typeorm';
+export type { DataSource, EntityManager, MigrationInterface, QueryRunner } from 'typeorm';
 export type MigrationClass = new () => MigrationInterface;
 
 /** 'waybill' in ASCII, cut to 32 bits: the advisory lock of every migration run. */

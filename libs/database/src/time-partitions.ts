@@ -1,5 +1,6 @@
 // Partitions by time: made ahead, attached rather than created in place, and listed so that their owner can drop the old ones.
-import { type Pool, type Queryable, withTransaction } from './pool.ts';
+import { sqlState } from './faults.ts';
+import { type Pool, type PoolClient, type Queryable, withTransaction } from './pool.ts';
 
 /** A week is a balance: every query that doesn't know the time probes each partition's index. */
 export const PARTITION_DAYS = 7;
@@ -78,9 +79,8 @@ export async function listTimePartitions(db: Queryable, schema: string, table: s
 }
 
 /**
- * Detaches and drops the partitions of `schema.table` that end before `before`, unless `isPending` (asked inside the same
- * transaction) says that one is still needed. A lock that can't be had within a second is left for the next time: a
- * waiting DROP would queue every writer behind it. Returns the names of those dropped.
+ * Detaches and drops the partitions of `schema.table` that end before `before`, unless `isPending` says that one is still
+ * needed. A partition in use (a long dump, an open transaction) is left for the next time. Returns the names of those dropped.
  */
 export async function dropTimePartitions(
   pool: Pool,
@@ -91,13 +91,14 @@ export async function dropTimePartitions(
     isPending?: (db: Queryable, partition: string) => Promise<boolean>;
   },
 ): Promise<string[]> {
-  const { schema, table, before, isPending } = options;
+  const { schema, table, before, isPending = () => Promise.resolve(false) } = options;
   const dropped: string[] = [];
   for (const { name, to } of await listTimePartitions(pool, schema, table)) {
-    if (to > before) continue;
-    const gone = await withTransaction(pool, async (client) => {
-      await client.query(`SET LOCAL lock_timeout = '1s'`);
-      if (await isPending?.(client, `${schema}.${name}`)) return false;
+    if (to > before || (await isPending(pool, `${schema}.${name}`))) continue;
+    const gone = await unlessInUse(pool, async (client) => {
+      await client.query(`LOCK TABLE ONLY ${schema}.${table} IN ACCESS EXCLUSIVE MODE`);
+      // Asked again: only now has every transaction ended that wrote into it.
+      if (await isPending(client, `${schema}.${name}`)) return false;
       await client.query(`ALTER TABLE ${schema}.${table} DETACH PARTITION ${schema}.${name}`);
       await client.query(`DROP TABLE ${schema}.${name}`);
       return true;
@@ -105,4 +106,20 @@ export async function dropTimePartitions(
     if (gone) dropped.push(name);
   }
   return dropped;
+}
+
+/** SQLSTATE lock_not_available. */
+const LOCK_TIMEOUT = '55P03';
+
+/** False when a lock can't be had soon: while it is waited for, every reader and writer queues behind it. */
+async function unlessInUse(pool: Pool, work: (client: PoolClient) => Promise<boolean>): Promise<boolean> {
+  try {
+    return await withTransaction(pool, async (client) => {
+      await client.query(`SET LOCAL lock_timeout = '200ms'`);
+      return work(client);
+    });
+  } catch (error) {
+    if (sqlState(error) === LOCK_TIMEOUT) return false;
+    throw error;
+  }
 }

@@ -102,6 +102,10 @@ export class Lane {
   /** Park writes ever begun, and those not committed yet: what a page was loaded before may be missing from it. */
   parksBegun = 0;
   parksPending = 0;
+  /** Writes of the head that are not committed yet: a page that is read meanwhile shows it as it was. */
+  headWritesPending = 0;
+  /** Look-ups under way whose answer is for this very object. */
+  claims = 0;
 
   constructor(id: {
     endpointId: string;
@@ -194,7 +198,8 @@ export class Lane {
       this.place === 'idle' &&
       !this.inFlight &&
       this.queue.length === 0 &&
-      this.parksPending === 0
+      this.parksPending === 0 &&
+      this.claims === 0
     );
   }
 }

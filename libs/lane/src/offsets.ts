@@ -13,6 +13,7 @@ export class OffsetTracker {
   #records: RecordPosition[] = [];
   #head = 0;
   #next = -1;
+  #done: number | null = null;
   #committable: number | null = null;
   #pendingBytes = 0;
 
@@ -40,7 +41,7 @@ export class OffsetTracker {
 
   #advance(): void {
     while (this.#head < this.#records.length && this.#records[this.#head]!.remaining === 0) {
-      this.#committable = this.#records[this.#head]!.offset + 1;
+      this.#committable = this.#done = this.#records[this.#head]!.offset + 1;
       this.#pendingBytes -= this.#records[this.#head]!.bytes;
       this.#head++;
     }
@@ -53,5 +54,10 @@ export class OffsetTracker {
   /** Tells that `offset` was committed. */
   committed(offset: number): void {
     if (this.#committable === offset) this.#committable = null;
+  }
+
+  /** A commit may not have counted (a generation that was over, a partition that was elsewhere): the last one is made again. */
+  commitAgain(): void {
+    this.#committable = this.#done;
   }
 }

@@ -27,7 +27,9 @@ const publish = (db: Pick<Pool, 'query'> = pool) =>
   db.query(`SELECT outbox.publish_event('acme', 's${++streams}', 'ANY', '{}', event_id => gen_random_uuid())`);
 const partitionsNow = async () => (await listTimePartitions(pool, 'outbox', 'event')).map(({ name }) => name);
 const markAllPublished = (shard?: number) =>
-  pool.query('UPDATE outbox.shard SET prev = pg_current_snapshot() WHERE $1::int IS NULL OR shard = $1', [shard ?? null]);
+  pool.query('UPDATE outbox.shard SET prev = pg_current_snapshot() WHERE $1::int IS NULL OR shard = $1', [
+    shard ?? null,
+  ]);
 const inPartitions = async () =>
   (await pool.query<{ n: number }>('SELECT count(*)::int AS n FROM outbox.event')).rows[0]!.n;
 
@@ -94,8 +96,8 @@ it('does not drop what commits between the look and the drop', async () => {
   const dropping = dropPublishedPartitions(pool, 30, Date.now() + 100 * DAY_MS);
   // The drop waits for this transaction's lock by now, or will.
   const waits = async () =>
-    (await pool.query(`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).rows
-      .length > 0;
+    (await pool.query(`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`))
+      .rows.length > 0;
   for (let look = 0; look < 200 && !(await waits()); look++);
   await writer.query('COMMIT');
   writer.release();

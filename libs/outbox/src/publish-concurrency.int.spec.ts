@@ -90,7 +90,9 @@ it('lets publishers of an unordered type pass each other on one stream', async (
   await publish(second, 'shared', 'FREE');
   await second.query('COMMIT');
   await first.query('ROLLBACK');
-  const { rows } = await pool.query<{ targets: unknown }>(`SELECT targets FROM outbox.event WHERE stream_id = 'shared'`);
+  const { rows } = await pool.query<{ targets: unknown }>(
+    `SELECT targets FROM outbox.event WHERE stream_id = 'shared'`,
+  );
   expect(rows).toEqual([{ targets: [[endpoint(5), null]] }]);
   const locks = await pool.query(`SELECT FROM outbox.stream WHERE stream_id = 'shared'`);
   expect(locks.rows).toEqual([]);

@@ -134,7 +134,9 @@ describe('outbox.publish_event refuses', () => {
     expect(await publish({ ...limit, payload: `"${'x'.repeat(524_286)}"` })).toBeTruthy();
     expect((await rowsOf(limit.stream))[0]!.payload).toHaveLength(524_288);
     expect(await publish({ payload: 'null', occurredAt: '0001-01-01T00:00:00Z' })).toBeTruthy();
-    expect(await publish({ payload: '1', occurredAt: '9999-12-31T23:59:59.999999Z', traceparent: '00-a-b-01' })).toBeTruthy();
+    expect(
+      await publish({ payload: '1', occurredAt: '9999-12-31T23:59:59.999999Z', traceparent: '00-a-b-01' }),
+    ).toBeTruthy();
     expect((await rowsOf()).map((row) => [row.payload, row.traceparent])).toEqual([
       ['null', null],
       ['1', '00-a-b-01'],
@@ -223,9 +225,15 @@ describe('conditional enqueueing', () => {
 describe('the committed text', () => {
   const texts: [string, string][] = [
     ['key order and spacing', '{ "b" : 1,\n\t"a":2 }\r\n'],
-    ['numbers beyond 2^53 and of any spelling', '[9007199254740993, 1.10, 1e400, -0, 0.1e-7, 123456789012345678901234567890]'],
+    [
+      'numbers beyond 2^53 and of any spelling',
+      '[9007199254740993, 1.10, 1e400, -0, 0.1e-7, 123456789012345678901234567890]',
+    ],
     ['duplicate keys', '{"a":1,"a":2,"":3}'],
-    ['escapes, the NUL one among them', '{"nul":"\\u0000","slash":"\\/","e":"\\u00e9","pair":"\\ud83d\\ude00","lone":"\\ud800"}'],
+    [
+      'escapes, the NUL one among them',
+      '{"nul":"\\u0000","slash":"\\/","e":"\\u00e9","pair":"\\ud83d\\ude00","lone":"\\ud800"}',
+    ],
     ['text beyond ASCII', '{"name":"Zoë 😀 \u2028 \ufeff","\u0301":"e\u0301"}'],
     ['leading and trailing white space', ' \n [ ] \t '],
     ['a bare scalar', '"x"'],
@@ -299,25 +307,28 @@ describe('a given event id', () => {
 });
 
 describe('durability', () => {
-  it.each(['off', 'local'])('switches synchronous_commit on for this transaction when the session has %s', async (given) => {
-    const client = await pool.connect();
-    const setting = async () =>
-      (await client.query<{ s: string }>(`SELECT current_setting('synchronous_commit') AS s`)).rows[0]!.s;
-    await client.query(`SET synchronous_commit = ${given}`);
-    await client.query('BEGIN');
-    await publish({ tenant: 'nobody' }, client);
-    await publish({}, client);
-    expect(await setting()).toBe('on');
-    await client.query('COMMIT');
-    expect(await setting()).toBe(given);
-    await client.query('BEGIN; SAVEPOINT s');
-    await publish({}, client);
-    await client.query('ROLLBACK TO s');
-    await publish({}, client);
-    expect(await setting()).toBe('on');
-    await client.query('COMMIT; RESET synchronous_commit');
-    client.release();
-  });
+  it.each(['off', 'local'])(
+    'switches synchronous_commit on for this transaction when the session has %s',
+    async (given) => {
+      const client = await pool.connect();
+      const setting = async () =>
+        (await client.query<{ s: string }>(`SELECT current_setting('synchronous_commit') AS s`)).rows[0]!.s;
+      await client.query(`SET synchronous_commit = ${given}`);
+      await client.query('BEGIN');
+      await publish({ tenant: 'nobody' }, client);
+      await publish({}, client);
+      expect(await setting()).toBe('on');
+      await client.query('COMMIT');
+      expect(await setting()).toBe(given);
+      await client.query('BEGIN; SAVEPOINT s');
+      await publish({}, client);
+      await client.query('ROLLBACK TO s');
+      await publish({}, client);
+      expect(await setting()).toBe('on');
+      await client.query('COMMIT; RESET synchronous_commit');
+      client.release();
+    },
+  );
 
   it('leaves remote_apply as it is: that is more, not less', async () => {
     const client = await pool.connect();

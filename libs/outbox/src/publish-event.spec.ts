@@ -8,7 +8,12 @@ type Given = CatalogueEvent | CustomEvent;
 describe('publishEvent', () => {
   it('knows every type of the catalogue by its payload', () => {
     expectTypeOf<CatalogueEvent['type']>().toExtend<string>();
-    expectTypeOf<{ tenantId: string; streamId: string; type: 'SIGNING_SESSION_CREATED'; payload: number }>().not.toExtend<Given>();
+    expectTypeOf<{
+      tenantId: string;
+      streamId: string;
+      type: 'SIGNING_SESSION_CREATED';
+      payload: number;
+    }>().not.toExtend<Given>();
     expectTypeOf<{ tenantId: string; streamId: string; type: 'NO_SUCH_TYPE'; payload: object }>().not.toExtend<Given>();
     expectTypeOf<{ tenantId: string; streamId: string; customType: 'OURS'; payload: number }>().toExtend<Given>();
     expectTypeOf<{ tenantId: string; customType: 'OURS'; payload: number }>().not.toExtend<Given>();
@@ -24,7 +29,13 @@ describe('publishEvent', () => {
         },
       }) as PublishRunner;
     const [type] = catalogue;
-    const event = { tenantId: 't', streamId: 's', type: type!.type, payload: type!.sample, eventId: 'e' } as CatalogueEvent;
+    const event = {
+      tenantId: 't',
+      streamId: 's',
+      type: type!.type,
+      payload: type!.sample,
+      eventId: 'e',
+    } as CatalogueEvent;
     expect(await publishEvent(answering({ rows: [{ event_id: 'e' }] }), event)).toBe('e');
     const custom = { tenantId: 't', streamId: 's', customType: 'OURS', payload: 'x', occurredAt: new Date(0) };
     expect(await publishEvent(answering([{ event_id: null }]), custom)).toBeNull();

@@ -151,7 +151,7 @@ export function advance(
   if (isLastPage) {
     return { shard: before.shard, prev: target, floorId: targetFloorId, target: null, targetFloorId: null, lastId: 0 };
   }
-  return { ...before, target, targetFloorId, lastId: rows[rows.length - 1]!.id };
+  return { ...before, target, targetFloorId, lastId: rows.at(-1)!.id };
 }
 
 /**

@@ -11,7 +11,7 @@ export interface ServiceCommand {
 }
 
 /**
- * The command of one npm script of the form `[NAME=value …] node [options] file`, e.g. of `start:outbox-relay`, with this very
+ * The command of one npm script of the form `[NAME=value …] [exec] node [options] file`, e.g. of `start:outbox-relay`, with this very
  * Node. Starting it directly makes the child's pid the service's own.
  */
 export function serviceCommand(script: string): ServiceCommand {
@@ -20,9 +20,12 @@ export function serviceCommand(script: string): ServiceCommand {
   };
   const words = manifest.scripts[script]?.split(' ') ?? [];
   const node = words.indexOf('node');
-  const settings = words.slice(0, node).map((word) => word.split('=') as [string, string]);
+  const settings = words
+    .slice(0, node)
+    .filter((word) => word !== 'exec')
+    .map((word) => word.split('=') as [string, string]);
   if (node < 0 || settings.some(([, value]) => value === undefined)) {
-    throw new Error(`package.json: the script ${script} must read "[NAME=value …] node [options] file"`);
+    throw new Error(`package.json: the script ${script} must read "[NAME=value …] [exec] node [options] file"`);
   }
   const args = words.slice(node + 1);
   return {

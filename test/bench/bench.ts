@@ -1,6 +1,7 @@
 // npm run bench: Waybill's figures on this machine, beside a bare HTTP loop. Progress on stderr, one JSON object on stdout.
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
-import { figuresOf } from './figures.ts';
+import { StackError } from '../../deploy/local/index.ts';
+import { figuresOf, warningsOf } from './figures.ts';
 import { checkPayloads, monotonicMs } from './load.ts';
 import type { Crew } from './measure.ts';
 import { type Options, readOptions, UsageError } from './options.ts';
@@ -11,6 +12,8 @@ import { checkSettings, openServers, type Servers } from './servers.ts';
 import { rounded } from './statistics.ts';
 import type { Writer } from './writer.ts';
 import type { Yardstick } from './yardstick.ts';
+
+class Stopped extends Error {}
 
 const startedAt = monotonicMs();
 const onProgress = (line: string) =>
@@ -26,7 +29,16 @@ async function bench(options: Options, signal: AbortSignal, cleanup: AsyncDispos
   for (const scenario of options.scenarios) await runScenario(scenario, bench, results);
   const ratio = results.throughput ? rounded(results.throughput.perSecond / yardstick.perSecond, 3) : null;
   const figures = figuresOf(results, yardstick.perSecond);
-  return { ratio, figures, yardstick, ...results, machine: machine(), settings, options };
+  return {
+    ratio,
+    figures,
+    warnings: servers.watched.length > 0 ? warningsOf(results, yardstick) : [],
+    yardstick,
+    ...results,
+    machine: machine(),
+    settings,
+    options,
+  };
 }
 
 async function startCrew(servers: Servers, signal: AbortSignal, cleanup: AsyncDisposableStack): Promise<Crew> {
@@ -55,7 +67,7 @@ async function ended<T>(work: (signal: AbortSignal, cleanup: AsyncDisposableStac
   const stopped = new Promise<never>((_resolve, reject) => {
     stopping.signal.addEventListener('abort', () => reject(stopping.signal.reason as Error));
   });
-  const onSignal = (name: string) => stopping.abort(new UsageError(`stopped by ${name}, cleaning up`));
+  const onSignal = (name: string) => stopping.abort(new Stopped(`stopped by ${name}`));
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onSignal);
   await using cleanup = new AsyncDisposableStack();
   return await Promise.race([work(stopping.signal, cleanup), stopped]);
@@ -66,8 +78,10 @@ try {
   const result = await ended((signal, cleanup) => bench(options, signal, cleanup));
   for (const { figure, measured, wanted, met } of result.figures)
     onProgress(`${met ? 'met ' : 'MISS'}  ${figure}: ${measured} (${wanted})`);
+  for (const warning of result.warnings) onProgress(`warning: ${warning}`);
   console.log(JSON.stringify(result));
 } catch (error) {
-  console.error(error instanceof UsageError ? error.message : error);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  const isOurs = error instanceof UsageError || error instanceof Stopped || error instanceof StackError;
+  console.error(isOurs ? error.message : error);
+  process.exitCode = error instanceof UsageError ? 2 : error instanceof Stopped ? 130 : 1;
 }

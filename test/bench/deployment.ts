@@ -1,12 +1,13 @@
 // A Waybill of its own for each measurement: fresh database, fresh topics, the built relay and consumer as they are deployed.
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createPool, openDataSource, type Pool } from '#database';
 import { checkNewEndpoint, createEndpoint, endpointsEntities, putTenant, SecretBox } from '#endpoints';
 import { AddressGuard } from '#http-delivery';
+import packageJson from '../../package.json' with { type: 'json' };
 import { tenantIdOf } from './load.ts';
 import type { Options } from './options.ts';
 import { type Child, freePort, startService } from './processes.ts';
@@ -14,7 +15,6 @@ import { kafkaAdmin, type Servers } from './servers.ts';
 import type { Watched } from './usage.ts';
 
 const CHECKOUT = join(import.meta.dirname, '../..');
-const NODE_FLAGS = ['--disable-warning=TimeoutNegativeWarning', '--enable-source-maps'];
 const READY_WITHIN_MS = 60_000;
 
 export class Deployment implements AsyncDisposable {
@@ -27,7 +27,9 @@ export class Deployment implements AsyncDisposable {
   readonly #servers: Servers;
   readonly #options: Options;
   readonly #name: string;
-  #services: Child[] = [];
+  readonly #services: Child[] = [];
+  #migration: Child | null = null;
+  #consumerPort = 0;
   #isStopped = false;
 
   private constructor(servers: Servers, options: Options, name: string) {
@@ -110,9 +112,21 @@ export class Deployment implements AsyncDisposable {
     return rows[0]!;
   }
 
+  /** The consumer's own counts so far, without those that are 0: what it took to deliver. */
+  async counters(): Promise<Map<string, number>> {
+    const text = await (await fetch(`http://127.0.0.1:${this.#consumerPort}/metrics`)).text();
+    const samples = text.matchAll(/^waybill_(\w+)_total(\{[^}]*\})? (\d+)/gm);
+    const counts = new Map<string, number>();
+    for (const [, name = '', labels = '', value] of samples) {
+      if (Number(value) > 0 && !name.startsWith('delivery_attempts')) counts.set(name + labels, Number(value));
+    }
+    return counts;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;
+    await this.#migration?.stop();
     await Promise.all(this.#services.map((service) => service.stop()));
     await this.pool.end();
     await this.#dropTopicsAndDatabase();
@@ -124,25 +138,33 @@ export class Deployment implements AsyncDisposable {
   }
 
   async #migrate(): Promise<void> {
-    const migration = this.#start('migrate', []);
-    const how = await migration.ended;
+    this.#migration = this.#start('migrate', 'migrate', []);
+    // It waits for servers for ever; we don't.
+    const late = setTimeout(() => void this.#migration?.stop(), READY_WITHIN_MS);
+    const how = await this.#migration.ended.finally(() => clearTimeout(late));
     if (how !== 'code 0') throw new Error(`the migration ended with ${how}:\n${this.#endOfLog('migrate')}`);
   }
 
   async #startServices(): Promise<void> {
-    const start = async (app: string, name: 'relay' | 'consumer') => {
+    const start = async (name: 'relay' | 'consumer', script: string) => {
       const port = await freePort();
-      const child = this.#start(name, this.#profileFlags(name), { app, port });
+      if (name === 'consumer') this.#consumerPort = port;
+      const child = this.#start(name, script, this.#profileFlags(name), port);
       this.#services.push(child);
       await this.#ready(child, port);
     };
-    await Promise.all([start('outbox-relay', 'relay'), start('delivery-consumer', 'consumer')]);
+    await Promise.all([start('relay', 'start:outbox-relay'), start('consumer', 'start:delivery-consumer')]);
   }
 
-  #start(name: string, flags: string[], { app = name, port = 0 } = {}): Child {
-    const main = join(CHECKOUT, `dist/apps/${app}/src/main.js`);
-    const env = { ...this.#env, MANAGEMENT_PORT: String(port) };
-    return startService(name, { args: [...NODE_FLAGS, ...flags, main], env, logFile: this.#logFile(name) });
+  /** Exactly as `npm run` would, but without npm's process in between. */
+  #start(name: string, script: string, moreFlags: string[], managementPort = 0): Child {
+    if (this.#isStopped) throw new Error('stopped while starting');
+    const words = (packageJson.scripts as Record<string, string>)[script]!.split(' ');
+    const at = words.indexOf('node');
+    const assignments = words.slice(0, at).map((word) => word.split('=', 2));
+    const args = [...moreFlags, ...words.slice(at + 1)];
+    const env = { ...this.#env, ...Object.fromEntries(assignments), MANAGEMENT_PORT: String(managementPort) };
+    return startService(name, { args, cwd: CHECKOUT, env, logFile: this.#logFile(name) });
   }
 
   #profileFlags(name: 'relay' | 'consumer'): string[] {
@@ -153,31 +175,39 @@ export class Deployment implements AsyncDisposable {
   }
 
   async #ready(child: Child, port: number): Promise<void> {
-    for (const deadline = Date.now() + READY_WITHIN_MS; ; await delay(100)) {
+    const deadline = Date.now() + READY_WITHIN_MS;
+    for (;;) {
       const isReady = await fetch(`http://127.0.0.1:${port}/health/ready`).then(
         (response) => response.body?.cancel().then(() => response.ok),
         () => false,
       );
       if (isReady) return;
       this.assertRunning();
+      await delay(100);
       if (Date.now() > deadline)
         throw new Error(`the ${child.name} does not get ready:\n${this.#endOfLog(child.name)}`);
     }
   }
 
   async #dropTopicsAndDatabase(): Promise<void> {
+    if (this.#options.keepStack) return; // So that one may look into it.
     const admin = kafkaAdmin(this.#servers.addresses);
     const topics = ['events', 'retry', 'dead-letter'].map((name) => `${this.#prefix}.${name}`);
     const dropped = await Promise.allSettled([
-      admin.deleteTopics(topics).finally(() => admin.disconnect()),
+      this.#services.length > 0 ? admin.deleteTopics(topics) : null,
       this.#onServer(`DROP DATABASE IF EXISTS "${new URL(this.databaseUrl).pathname.slice(1)}" WITH (FORCE)`),
     ]);
-    for (const one of dropped) if (one.status === 'rejected') appendFileSync(2, `left behind: ${String(one.reason)}\n`);
+    await admin.disconnect();
+    for (const one of dropped) if (one.status === 'rejected') console.error(`left behind: ${String(one.reason)}`);
   }
 
   async #onServer(statement: string): Promise<void> {
     const pool = createPool({ url: this.#servers.addresses.DATABASE_URL, max: 1, applicationName: 'bench' });
-    await pool.query(statement).finally(() => pool.end());
+    try {
+      await pool.query(statement);
+    } finally {
+      await pool.end();
+    }
   }
 
   #logFile(name: string): string {

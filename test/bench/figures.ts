@@ -2,6 +2,9 @@
 import type { Results } from './scenarios.ts';
 import { rounded } from './statistics.ts';
 
+/** A share of the machine; the kernel's own work in the background counts as others' too. */
+const MOST_OTHERS = 0.2;
+
 export interface Figure {
   figure: string;
   measured: number;
@@ -41,7 +44,25 @@ export function figuresOf(results: Results, yardstickPerSecond: number): Figure[
   atMost('losses', total(runs.map((run) => run.losses)), 0);
   atMost('phantoms', total(runs.map((run) => run.phantoms)), 0);
   atMost('deliveries without a record', total(runs.map((run) => run.events - run.losses - run.recorded.delivered)), 0);
+  atMost('requests without a record', total(runs.map((run) => run.requests - run.recorded.attempts)), 0);
   return figures;
+}
+
+type Shares = { machineBusyShare: number; watchedBusyShare: number };
+
+/** Where processes that are none of ours took more than a part of the machine, the figures say little. */
+export function warningsOf(results: Results, yardstick: Shares): string[] {
+  const others = ({ machineBusyShare, watchedBusyShare }: Shares) => machineBusyShare - watchedBusyShare;
+  const percent = (share: number) => `${rounded(share * 100)} %`;
+  const warnings: string[] = [];
+  if (others(yardstick) > MOST_OTHERS) {
+    warnings.push(
+      `others used ${percent(others(yardstick))} of the machine beside the yardstick: the ratio is too high`,
+    );
+  }
+  const worst = Math.max(...runsOf(results).map((run) => others(run.usage)));
+  if (worst > MOST_OTHERS) warnings.push(`others used up to ${percent(worst)} of the machine during the runs`);
+  return warnings;
 }
 
 function runsOf({ isolation, ...plain }: Results) {

@@ -45,11 +45,14 @@ export class Child implements AsyncDisposable {
 /** A process that is started as in production, its output in a file. */
 export function startService(
   name: string,
-  service: { args: readonly string[]; env: NodeJS.ProcessEnv; logFile: string },
+  service: { args: readonly string[]; cwd: string; env: NodeJS.ProcessEnv; logFile: string },
 ): Child {
   const log = openSync(service.logFile, 'a');
   try {
-    return new Child(name, spawn(process.execPath, service.args, { env: service.env, stdio: ['ignore', log, log] }));
+    return new Child(
+      name,
+      spawn(process.execPath, service.args, { cwd: service.cwd, env: service.env, stdio: ['ignore', log, log] }),
+    );
   } finally {
     closeSync(log);
   }

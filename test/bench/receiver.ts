@@ -27,6 +27,8 @@ export interface Verdict {
   orderViolations: number;
   /** Requests for an event that had been answered with 200 before. */
   duplicates: number;
+  /** Requests whose attempt number is not above that of the event's last one: one of the two can't be on record. */
+  repeatedAttempts: number;
   /** Requests for events that were never written. */
   phantoms: number;
   /** By event: monotonic ms when the request that was answered with 200 had arrived whole; 0 for none. */
@@ -36,6 +38,7 @@ export interface Verdict {
 interface Run extends Expectation {
   verdict: Verdict;
   lastSequence: Uint32Array;
+  lastAttempt: Uint8Array;
   unanswered: ServerResponse[];
   random: () => number;
 }
@@ -52,7 +55,7 @@ function receive(request: IncomingMessage, response: ServerResponse): void {
 
 function judge(current: Run, { headers }: IncomingMessage, response: ServerResponse): void {
   const at = monotonicMs();
-  const { verdict, lastSequence } = current;
+  const { verdict, lastSequence, lastAttempt } = current;
   const stream = streamFromId(headers['x-webhook-stream-id'] as string);
   const sequence = Number(headers['x-webhook-sequence']);
   const event = eventAt(stream, sequence, current.streams);
@@ -63,6 +66,9 @@ function judge(current: Run, { headers }: IncomingMessage, response: ServerRespo
   }
   if (sequence > lastSequence[stream]! + 1) verdict.orderViolations++;
   if (verdict.arrivedAt[event]! > 0) verdict.duplicates++;
+  const attempt = Number(headers['x-webhook-attempt']);
+  if (attempt <= lastAttempt[event]!) verdict.repeatedAttempts++;
+  lastAttempt[event] = attempt;
   const mood = current.disturbed ? moodOf(stream) : 'healthy';
   if (mood === 'hanging') return void current.unanswered.push(response);
   if (mood === 'failing' || current.random() < current.failureShare) {
@@ -110,10 +116,12 @@ const api = {
         refused: 0,
         orderViolations: 0,
         duplicates: 0,
+        repeatedAttempts: 0,
         phantoms: 0,
         arrivedAt: new Float64Array(expectation.events),
       },
       lastSequence: new Uint32Array(expectation.streams),
+      lastAttempt: new Uint8Array(expectation.events),
       unanswered: [],
       random: seededRandom(1),
     };

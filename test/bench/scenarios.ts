@@ -1,10 +1,12 @@
 // What is measured, and in which order.
+import { availableParallelism } from 'node:os';
 import { Deployment } from './deployment.ts';
 import { type Crew, type Load, measure, type Measured } from './measure.ts';
 import type { Options, Scenario } from './options.ts';
 import type { Role } from './processes.ts';
 import type { Servers } from './servers.ts';
 import { rounded } from './statistics.ts';
+import { UsageMonitor } from './usage.ts';
 import type { Yardstick } from './yardstick.ts';
 
 export interface Bench {
@@ -91,7 +93,7 @@ async function isolation(
 ): Promise<Isolation> {
   const measured = async (rate: number, disturbed: boolean) => {
     crew.onProgress(`isolation: ${rate}/s, ${disturbed ? '1 % of the streams fail, 1 % hang' : 'undisturbed'}`);
-    return await run({ ...steady(options, rate), disturbed });
+    return run({ ...steady(options, rate), disturbed });
   };
   const compared = (rate: number, undisturbed: Measured, disturbed: Measured): Comparison => {
     const p99Ratio = rounded(disturbed.latencyMs.p99 / undisturbed.latencyMs.p99, 2);
@@ -109,19 +111,31 @@ async function isolation(
   };
 }
 
+export interface YardstickRun {
+  perSecond: number;
+  /** Of the loop and the receiver together. */
+  cpuMicrosPerRequest: number;
+  machineBusyShare: number;
+  watchedBusyShare: number;
+}
+
 const YARDSTICK = { streams: 1_000, inFlight: 100 };
 
 /** Alone, warmed up, best of three. */
 export async function runYardstick(yardstick: Role<Yardstick>, { crew, options }: Bench) {
   crew.onProgress('yardstick: a bare undici loop to the same receiver');
-  const runs: number[] = [];
+  const runs: YardstickRun[] = [];
   for (const requests of [15_000, 40_000, 40_000, 40_000]) {
     const path = '/yardstick';
     const nothingSpecial = { delayMs: 0, failureShare: 0, disturbed: false };
     await crew.receiver.call('expect', { path, events: requests, streams: YARDSTICK.streams, ...nothingSpecial });
     const plan = { ...YARDSTICK, path, requests, origin: crew.receiverOrigin, payloadBytes: options.payloadBytes };
-    runs.push(rounded(await yardstick.call('post', plan)));
+    using monitor = new UsageMonitor([yardstick, crew.receiver].map(({ name, pid }) => ({ name, pid })));
+    const perSecond = rounded(await yardstick.call('post', plan));
+    const { cpuMicrosPerEvent, machineBusyShare, watchedBusyShare } = monitor.finish(requests, availableParallelism());
+    runs.push({ perSecond, cpuMicrosPerRequest: cpuMicrosPerEvent, machineBusyShare, watchedBusyShare });
   }
   const [, ...measured] = runs;
-  return { perSecond: Math.max(...measured), runs: measured, inFlight: YARDSTICK.inFlight };
+  const best = measured.toSorted((a, b) => b.perSecond - a.perSecond)[0]!;
+  return { ...best, runs: measured.map((run) => run.perSecond), inFlight: YARDSTICK.inFlight };
 }

@@ -1,9 +1,11 @@
 // PostgreSQL, Kafka and the registry: those of the environment, or a throwaway stack; and what they are set to.
 import { mkdirSync, mkdtempSync, chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createPool } from '#database';
+import { createPool, type Pool } from '#database';
 import { createKafka } from '#kafka';
 import { type StackAddresses, stackStatus, startStack, stopStack } from '../../deploy/local/index.ts';
+import { monotonicMs } from './load.ts';
+import { median, rounded } from './statistics.ts';
 import type { Watched } from './usage.ts';
 
 export interface Servers extends AsyncDisposable {
@@ -43,8 +45,10 @@ async function startThrowawayStack(
   const dir = mkdtempSync(join(parent, 'bench-'));
   chmodSync(dir, 0o711); // PostgreSQL may run as another user and has to get to its data below.
   const stop = async () => {
-    if (keepStack && !signal.aborted)
-      return onProgress(`the stack stays: . ${dir}/env; end it: npm run stack:down -- --wipe --dir ${dir}`);
+    if (keepStack && !signal.aborted) {
+      onProgress(`the stack stays: . ${dir}/env; end it: npm run stack:down -- --wipe --dir ${dir}`);
+      return;
+    }
     await stopStack({ dir, atOnce: true, wipe: true });
     rmSync(dir, { recursive: true, force: true });
   };
@@ -72,7 +76,7 @@ export async function checkSettings({ addresses, isThrowaway }: Servers) {
     const off = DURABLE.filter((name) => postgres[name] !== 'on');
     if (off.length > 0) throw new Error(`PostgreSQL runs without ${off.join(', ')}: its figures would mean nothing`);
     return {
-      postgres,
+      postgres: { ...postgres, commitMs: await commitMs(pool) },
       kafka: { acks: -1, brokers: await brokerCount(addresses) },
       throwawayStack: isThrowaway,
       environment: tuning(),
@@ -82,6 +86,17 @@ export async function checkSettings({ addresses, isThrowaway }: Servers) {
   }
 }
 
+/** What one small commit takes on an idle server, median: mostly the disk's fsync. */
+async function commitMs(pool: Pool): Promise<number> {
+  const took: number[] = [];
+  for (let n = 0; n < 50; n++) {
+    const startedAt = monotonicMs();
+    await pool.query(`SELECT pg_logical_emit_message(true, 'bench', '')`);
+    took.push(monotonicMs() - startedAt);
+  }
+  return rounded(median(took), 2);
+}
+
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 export const kafkaAdmin = ({ KAFKA_BROKERS }: StackAddresses) =>
@@ -89,7 +104,11 @@ export const kafkaAdmin = ({ KAFKA_BROKERS }: StackAddresses) =>
 
 async function brokerCount(addresses: StackAddresses): Promise<number> {
   const admin = kafkaAdmin(addresses);
-  return await admin.brokerCount().finally(() => admin.disconnect());
+  try {
+    return await admin.brokerCount();
+  } finally {
+    await admin.disconnect();
+  }
 }
 
 /** Settings that the caller's environment changes for the services: a reader of the figures must see them. */

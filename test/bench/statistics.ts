@@ -16,7 +16,7 @@ export function percentile(sorted: ArrayLike<number>, share: number): number {
 
 /** In the unit of the values, to two decimals. */
 export function percentiles(values: Iterable<number>): Percentiles {
-  const sorted = Float64Array.from(values).sort();
+  const sorted = Float64Array.from(values).toSorted();
   const at = (share: number) => rounded(percentile(sorted, share), 2);
   return { count: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) };
 }
@@ -31,7 +31,7 @@ export function median(values: readonly number[]): number {
 
 /** How many of the instants (ms) lie in each whole second from `fromMs` on; the broken second at the end is left out. */
 export function perSecond(instants: Iterable<number>, fromMs: number, toMs: number): number[] {
-  const counts = new Array<number>(Math.max(0, Math.floor((toMs - fromMs) / 1_000))).fill(0);
+  const counts = Array.from({ length: Math.max(0, Math.floor((toMs - fromMs) / 1_000)) }, () => 0);
   for (const at of instants) {
     const second = Math.floor((at - fromMs) / 1_000);
     if (second >= 0 && second < counts.length) counts[second]!++;

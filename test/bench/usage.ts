@@ -21,6 +21,8 @@ export interface ProcessUsage {
 
 export interface Usage {
   processes: Record<string, ProcessUsage>;
+  /** Of the processes together. */
+  cpuMicrosPerEvent: number;
   /** Shares of all cores: the whole machine, and the processes above. A gap between the two is somebody else's work. */
   machineBusyShare: number;
   watchedBusyShare: number;
@@ -78,6 +80,7 @@ export class UsageMonitor implements Disposable {
     }
     return {
       processes,
+      cpuMicrosPerEvent: rounded((watchedMs * 1_000) / events, 1),
       machineBusyShare: rounded((last.busyMs - first.busyMs) / wallMs / cores, 3),
       watchedBusyShare: rounded(watchedMs / wallMs / cores, 3),
     };

@@ -54,6 +54,8 @@ export class Dispatcher {
   #refreshAt = 0;
   #commitOffsetsAt = 0;
   #isStopping = false;
+  /** Leases to give back: nothing of them is ours any more but the lease. */
+  #releasing: Owned[] = [];
 
   constructor(options: DispatcherOptions, ports: DispatcherPorts) {
     const { clock, logger, log } = ports;
@@ -109,7 +111,10 @@ export class Dispatcher {
       const known = partitions.get(number);
       if (this.#isStopping) continue;
       if (!known) partitions.set(number, new Partition(number));
-      else if (known.phase === 'leaving') known.phase = 'owned';
+      else {
+        if (known.phase === 'leaving') known.phase = 'owned';
+        known.records.commitAgain();
+      }
     }
     for (const partition of partitions.values()) {
       if (!numbers.includes(partition.number)) this.#leave(partition);
@@ -165,7 +170,7 @@ export class Dispatcher {
   async drain(): Promise<void> {
     this.#isStopping = true;
     for (const partition of this.#context.partitions.values()) this.#leave(partition);
-    while (this.#context.partitions.size > 0 || !this.#context.outgoing.isEmpty) {
+    while (this.#context.partitions.size + this.#releasing.length > 0 || !this.#context.outgoing.isEmpty) {
       await new Promise<void>((resolve) => this.#context.clock.schedule(10, resolve));
     }
     this.#runner.stop();
@@ -284,11 +289,17 @@ export class Dispatcher {
     const drained = [...partitions.values()].filter(
       (partition) => partition.phase === 'leaving' && partition.inFlight === 0 && !journal.concerns(partition.number),
     );
-    if (drained.length === 0) return;
-    if (this.#isStopping) await this.#commitOffsets(Infinity);
-    await store.release(drained.map(({ number, epoch }) => ({ partition: number, epoch })));
-    for (const partition of drained) this.#drop(partition);
-    logger.info({ partitions: drained.map(({ number }) => number) }, 'partitions released');
+    if (drained.length > 0 && this.#isStopping) await this.#commitOffsets(Infinity);
+    // Dropped before the release is sent: one that is given back meanwhile begins anew, with a lease of its own.
+    for (const partition of drained) {
+      if (partition.phase !== 'leaving') continue;
+      this.#releasing.push({ partition: partition.number, epoch: partition.epoch });
+      this.#drop(partition);
+    }
+    if (this.#releasing.length === 0) return;
+    await store.release(this.#releasing);
+    logger.info({ partitions: this.#releasing.map(({ partition }) => partition) }, 'partitions released');
+    this.#releasing = [];
   }
 
   #drop(partition: Partition): void {

@@ -242,12 +242,15 @@ export class Reception {
   /** A repeat is done; another event under a sequence that is taken must not vanish: the lane halts, the record is kept. */
   async settleClaim({ lane, sequence, event, position }: Claim): Promise<void> {
     const claim = { endpointId: lane.endpointId, streamId: lane.streamId, sequence, eventId: event.eventId };
+    // A lane that left memory would halt without anybody noticing, and its record would never be done.
+    lane.claims++;
     for (;;) {
       try {
         const inMemory = lane.queue.find((delivery) => delivery.sequence === sequence);
         const isConflict = inMemory
           ? inMemory.event.eventId !== event.eventId
           : (await this.#context.store.findConflicts([claim])).length > 0;
+        lane.claims--;
         const partition = partitionOf(this.#context, lane);
         if (!partition) return;
         if (isConflict) this.#onConflict(partition, lane, event, sequence);

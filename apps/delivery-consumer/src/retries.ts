@@ -128,6 +128,7 @@ export class Retries {
     if (isBusy(lane)) return void (this.#hasCommands = true);
     const { journal, store, metrics } = this.#context;
     const head = (await store.loadPages([{ ...command, after: lane.delivered }], 1))[0]![0];
+    if (partitionOf(this.#context, lane) !== partition) return;
     if (isBusy(lane)) return void (this.#hasCommands = true);
     const isHead = lane.mode !== 'open' && command.sequence === lane.delivered + 1;
     const hasHead = head?.sequence === command.sequence;

@@ -1,7 +1,7 @@
 // Runs lanes: takes the next one whose turn it is, sends its head, and acts on the outcome.
 import { type Delivery, type Due, DueHeap, Lane, type Outcome } from '#lane';
 import { findEventType } from '#events';
-import { attempt } from './attempt.ts';
+import { attempt, type AttemptDone } from './attempt.ts';
 import { type Context, maySend, partitionOf } from './context.ts';
 import type { EndpointState } from './endpoint-state.ts';
 import { PageLoader } from './page-loader.ts';
@@ -88,7 +88,12 @@ export class Runner implements Wakeups {
         { error, endpointId: lane.endpointId, streamId: lane.streamId },
         'lane could not run; it is tried again',
       );
-      this.#context.clock.schedule(FAULT_PAUSE_MS, () => this.wake(lane));
+      // Nothing else may wake it: a timer that fires later would start a head that has failed meanwhile, before it is due.
+      lane.place = 'stalled';
+      this.#context.clock.schedule(FAULT_PAUSE_MS, () => {
+        lane.place = 'idle';
+        this.wake(lane);
+      });
     } finally {
       this.#context.scheduler.release(slot);
       if (lane.place === 'running') lane.place = 'idle';
@@ -132,11 +137,16 @@ export class Runner implements Wakeups {
     lane.inFlight = delivery;
     lane.inFlightSince = request.startedAt;
     partition.inFlight++;
-    const { outcome, row } = await attempt({ partition, delivery, policy, isProbe }, this.#context).finally(() => {
+    let done: AttemptDone;
+    try {
+      done = await attempt({ partition, delivery, policy, isProbe }, this.#context);
+    } finally {
+      // In one go with what follows: a lane without a request in flight may lose its queue to the database at any await.
       lane.inFlight = null;
       partition.inFlight--;
       if (isProbe) endpoint.breaker.probeUnknown();
-    });
+    }
+    const { outcome, row } = done;
     this.#tellBreaker(endpoint, lane, outcome, request);
     if (partition.phase === 'gone') return false;
     if (row) this.#context.journal.attempt(row);
@@ -175,14 +185,15 @@ export class Runner implements Wakeups {
   async #loadPage(lane: Lane): Promise<boolean> {
     if (lane.unorderedEventId !== null) return false;
     for (;;) {
-      const begun = lane.parksBegun;
+      const { parksBegun } = lane;
+      const isProof = lane.parksPending === 0;
       const page = await this.#pages.load(lane);
       if (lane.mode !== 'parked' || partitionOf(this.#context, lane) === undefined) return false;
       if (page[0]?.sequence === lane.delivered + 1) return this.#takePage(lane, page);
       // The commit of a park write that is still pending wakes the lane.
       if (lane.parksPending > 0) return false;
-      // A row may have been written between the read and now: only a read that began after the last park write is proof.
-      if (lane.parksBegun !== begun) continue;
+      // Only a read that began after the commit of the last park write proves that nothing waits.
+      if (!isProof || lane.parksBegun !== parksBegun) continue;
       lane.place = 'idle';
       if (page.length > 0) this.transitions.waitForGap(lane);
       else this.transitions.reopen(lane);

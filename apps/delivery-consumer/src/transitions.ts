@@ -242,6 +242,8 @@ export class Transitions {
     lane.headEventId = lane.queue[0]?.event.eventId ?? null;
     this.#keepHead(lane);
     journal.save(lane);
+    lane.headWritesPending++;
+    journal.afterCommit(partition.number, () => lane.headWritesPending--);
     this.#parkWriteBegun(partition, lane);
   }
 
@@ -251,7 +253,8 @@ export class Transitions {
     lane.parksPending++;
     this.#context.journal.afterCommit(partition.number, () => {
       lane.parksPending--;
-      if (lane.mode === 'parked') this.#wakeups.wakeWhenDue(lane);
+      // An older write: the head's own, which follows, wakes it.
+      if (lane.mode === 'parked' && lane.headWritesPending === 0) this.#wakeups.wakeWhenDue(lane);
     });
   }
 

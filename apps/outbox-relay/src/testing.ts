@@ -185,13 +185,14 @@ export class TestRelay {
       open: async () => {
         const client = await pool.connect();
         client.on('error', () => undefined);
+        const run = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>;
         const query = async (...given: [string | { name?: string }, ...unknown[]]) => {
           const [first] = given;
           const name = typeof first === 'object' ? first.name : undefined;
           if (name === 'outbox_read_page' && crashAt() === 'read') throw new Crash('died before it read');
           if (name === 'outbox_store_progress' && crashAt() === 'before store')
             throw new Crash('died before it stored');
-          const result: unknown = await Reflect.apply(client.query, client, given);
+          const result: unknown = await run(...given);
           if (name === 'outbox_store_progress' && crashAt() === 'after store') throw new Crash('died after it stored');
           return result;
         };

@@ -175,11 +175,6 @@ export const delivery = z
       meaning: 'Most of them for one tenant.',
       shownDefault: '`WAYBILL_MAX_IN_FLIGHT` (512)',
     }),
-    defaultEndpointConcurrency: setting(parse.integer(1, 1_000), {
-      env: 'WAYBILL_DEFAULT_ENDPOINT_CONCURRENCY',
-      fallback: '32',
-      meaning: 'Most of them for one endpoint that has no `maxConcurrency` of its own.',
-    }),
     circuitBreaker: setting(parse.boolean, {
       env: 'WAYBILL_CIRCUIT_BREAKER',
       fallback: 'true',

@@ -67,7 +67,6 @@ group('a good environment', () => {
     expect(config.delivery).toEqual({
       maxInFlight: 512,
       maxInFlightPerTenant: 512,
-      defaultEndpointConcurrency: 32,
       circuitBreaker: true,
       leaseMs: 6000,
       flushIntervalMs: 75,

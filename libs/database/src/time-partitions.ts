@@ -18,7 +18,8 @@ export interface TimePartition {
 export function partitionsCovering(table: string, fromMs: number, toMs: number): TimePartition[] {
   const width = PARTITION_DAYS * DAY_MS;
   const partitions: TimePartition[] = [];
-  for (let from = fromMs - ((fromMs - ORIGIN_MS) % width); from <= toMs; from += width) {
+  const first = ORIGIN_MS + Math.floor((fromMs - ORIGIN_MS) / width) * width;
+  for (let from = first; from <= toMs; from += width) {
     const stamp = new Date(from).toISOString().slice(0, 10).replaceAll('-', '');
     partitions.push({ name: `${table}_${stamp}`, from: new Date(from), to: new Date(from + width) });
   }

@@ -309,6 +309,11 @@ const NO_KEYS = { userId: null, cardId: null, transactionId: null };
 
 /** Onboarding payloads have none of the searched fields: they need not be parsed. */
 function keysOf(event: WaybillEvent): { userId: string | null; cardId: string | null; transactionId: string | null } {
-  if (event.payloadFault !== undefined || findEventType(event.type)?.family === 'onboarding') return NO_KEYS;
-  return searchKeys(event.type, JSON.parse(event.payload.toString()));
+  if (findEventType(event.type)?.family === 'onboarding') return NO_KEYS;
+  try {
+    return searchKeys(event.type, JSON.parse(event.payload.toString()));
+  } catch {
+    // Only the outbox vouches for JSON: a record that came to the topic by another way is delivered as it is.
+    return NO_KEYS;
+  }
 }

@@ -4,7 +4,7 @@ import { advance, type OutboxRow, type Page, type ShardProgress } from './window
 
 const before: ShardProgress = { shard: 2, prev: '10:12:', floorId: 5, target: null, targetFloorId: null, lastId: 0 };
 const rowsTo = (...ids: number[]) => ids.map((id) => ({ id, shard: 2, found: ids.length }) as OutboxRow);
-const pageOf = (snapshot: string): Page => ({ snapshot, lastDrawnId: 900, rows: [] }) as unknown as Page;
+const pageOf = (snapshot: string): Page => ({ snapshot, lastDrawnId: 900, rows: [] });
 
 describe('advance', () => {
   it('closes a window that fits into one page: its snapshot is the next prev, its floor what was known before', () => {

@@ -28,10 +28,9 @@ export interface Arrival {
 }
 
 export interface SampleReceiverOptions {
-  subscriptions: readonly Subscription[];
   clock: Clock;
   /** Called for each request, after the decision and before the answer. */
-  onArrival(arrival: Arrival): void;
+  onArrival: (arrival: Arrival) => void;
 }
 
 const MOST_BODY_BYTES = 1_048_576;
@@ -39,6 +38,7 @@ const MOST_BODY_BYTES = 1_048_576;
 export class SampleReceiver {
   readonly #options: SampleReceiverOptions;
   readonly #server: Server;
+  readonly #subscriptions = new Map<string, Subscription>();
   /** Streams that are refused, as `<subscription> <stream>`, and until when. */
   readonly #failing = new Map<string, number>();
 
@@ -61,6 +61,11 @@ export class SampleReceiver {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** From now on requests to its path are answered; before, they get 404. */
+  subscribe(subscription: Subscription): void {
+    this.#subscriptions.set(`/${subscription.name}`, subscription);
+  }
+
   /**
    * From now on the ordered events of a stream are refused with 503. An event without a sequence still gets through: as
    * if the ledger were down, but not the part that asks a person for a code.
@@ -77,7 +82,7 @@ export class SampleReceiver {
 
   async #answer(request: IncomingMessage): Promise<number> {
     const body = await readBody(request);
-    const subscription = this.#options.subscriptions.find(({ name }) => request.url === `/${name}`);
+    const subscription = this.#subscriptions.get(request.url ?? '');
     if (request.method !== 'POST' || !subscription) return 404;
     const { clock, onArrival } = this.#options;
     const atMs = clock.monotonic();

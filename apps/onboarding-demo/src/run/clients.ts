@@ -1,4 +1,5 @@
 // The two HTTP APIs that the demo calls: Waybill's status service and the sample domain service.
+import { setTimeout as delay } from 'node:timers/promises';
 import { DemoFault } from './demo-fault.ts';
 
 const ANSWER_WITHIN_MS = 10_000;
@@ -61,6 +62,11 @@ export class StatusApi {
     this.#signal = signal;
   }
 
+  /** The same, after the demo's own signal has ended everything else. */
+  withSignal(signal: AbortSignal): StatusApi {
+    return new StatusApi(this.address, this.#token, signal);
+  }
+
   putTenant(tenantId: string, name: string): Promise<unknown> {
     return this.#call('PUT', `/v1/tenants/${tenantId}`, { name });
   }
@@ -71,7 +77,10 @@ export class StatusApi {
 
   /** Endpoints of an earlier demo would be called for what they have missed. */
   async deleteEndpoints(tenantId: string): Promise<void> {
-    const { items } = await this.#call<{ items: { id: string }[] }>('GET', `/v1/tenants/${tenantId}/endpoints?limit=200`);
+    const { items } = await this.#call<{ items: { id: string }[] }>(
+      'GET',
+      `/v1/tenants/${tenantId}/endpoints?limit=200`,
+    );
     for (const { id } of items) await this.#call('DELETE', `/v1/endpoints/${id}`);
   }
 
@@ -113,21 +122,29 @@ export class DomainService {
   }
 }
 
-/** Resolves when the process behind a management port says that it is ready; its reasons end up in the fault when it never is. */
+/** Null when the process behind a management port says that it is ready; otherwise what it says instead. */
+export async function findUnreadiness(port: number, signal: AbortSignal): Promise<string | null> {
+  try {
+    const timeout = AbortSignal.timeout(2_000);
+    const response = await fetch(`http://127.0.0.1:${port}/health/ready`, {
+      signal: AbortSignal.any([signal, timeout]),
+    });
+    const text = await response.text();
+    return response.ok ? null : text;
+  } catch {
+    return 'no answer';
+  }
+}
+
+/** Resolves when the process is ready; its reasons end up in the fault when it never is. */
 export async function untilReady(name: string, port: number, options: { withinMs: number; signal: AbortSignal }) {
   const { withinMs, signal } = options;
-  const url = `http://127.0.0.1:${port}/health/ready`;
-  let last = 'no answer';
-  for (const until = performance.now() + withinMs; performance.now() < until; ) {
+  let reasons: string | null = 'no answer';
+  for (const until = performance.now() + withinMs; performance.now() < until;) {
+    reasons = await findUnreadiness(port, signal);
+    if (reasons === null) return;
     signal.throwIfAborted();
-    try {
-      const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(2_000)]) });
-      last = await response.text();
-      if (response.ok) return;
-    } catch {
-      // Not listening yet.
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await delay(50);
   }
-  throw new DemoFault(`${name} is not ready after ${withinMs / 1_000} s: ${last}`);
+  throw new DemoFault(`${name} is not ready after ${withinMs / 1_000} s: ${reasons}`);
 }

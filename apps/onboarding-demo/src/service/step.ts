@@ -3,9 +3,7 @@ import { ConflictException, NotFoundException } from '@nestjs/common';
 
 export type StepResult<State extends string> =
   /** Committed; `eventId` is null when no endpoint of the tenant wants the event. */
-  | { kind: 'done'; state: State; eventId: string | null }
-  | { kind: 'not_found' }
-  | { kind: 'not_now'; state: State };
+  { kind: 'done'; state: State; eventId: string | null } | { kind: 'not_found' } | { kind: 'not_now'; state: State };
 
 /** As HTTP has it: the new state, 404 or 409. */
 export function toAnswer<State extends string>(result: StepResult<State>): { state: State; eventId: string | null } {

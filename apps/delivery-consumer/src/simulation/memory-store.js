@@ -1,0 +1,236 @@
+import { Lane, laneKey } from '#lane';
+/** The tables, and what a transaction may do to them. `clock` is the server's. */
+export class MemoryDatabase {
+  owners = new Map();
+  lanes = new Map();
+  waiting = new Map();
+  history = new Map();
+  attempts = new Map();
+  commands = [];
+  #clock;
+  #waitingSequences = new Map();
+  constructor(clock, partitions) {
+    this.#clock = clock;
+    for (let partition = 0; partition < partitions; partition++)
+      this.owners.set(partition, { holder: null, epoch: 0, leaseUntil: -Infinity });
+  }
+  now() {
+    return this.#clock.now();
+  }
+  isHeld({ partition, epoch }, holder) {
+    const owner = this.owners.get(partition);
+    return owner?.holder === holder && owner.epoch === epoch;
+  }
+  /** False when the event or the lane's sequence has a row: ON CONFLICT DO NOTHING. */
+  insertWaiting(row) {
+    const key = deliveryKey(row.delivery);
+    const sequenceKey = waitingSequence(row.delivery);
+    if (this.waiting.has(key) || (sequenceKey !== null && this.#waitingSequences.has(sequenceKey))) return false;
+    this.waiting.set(key, { ...row, delivery: copyOf(row.delivery) });
+    if (sequenceKey !== null) this.#waitingSequences.set(sequenceKey, key);
+    return true;
+  }
+  updateWaiting(row) {
+    const key = deliveryKey(row.delivery);
+    const stored = this.waiting.get(key);
+    if (!stored) return;
+    const { event, endpointId, sequence } = stored.delivery;
+    const delivery = { ...copyOf(row.delivery), event, endpointId, sequence };
+    this.waiting.set(key, { ...stored, delivery, state: row.state, nextAttemptAt: row.nextAttemptAt });
+  }
+  insertFinished(row) {
+    const key = deliveryKey(row.delivery);
+    if (!this.history.has(key)) this.history.set(key, { ...row, delivery: copyOf(row.delivery) });
+  }
+  deleteWaiting(delivery) {
+    const stored = this.waiting.get(deliveryKey(delivery));
+    if (!stored) return;
+    this.waiting.delete(deliveryKey(delivery));
+    const sequenceKey = waitingSequence(stored.delivery);
+    if (sequenceKey !== null) this.#waitingSequences.delete(sequenceKey);
+  }
+  insertAttempt(row) {
+    const key = `${row.event.eventId} ${row.endpointId} ${row.epoch} ${row.number}`;
+    if (!this.attempts.has(key)) this.attempts.set(key, { ...row });
+  }
+  saveLane(state) {
+    const key = laneKey(state.endpointId, state.streamId);
+    const known = this.lanes.get(key);
+    if (!known) this.lanes.set(key, { ...state });
+    else {
+      const { endpointId, streamId, tenantId, partition } = known;
+      const delivered = Math.max(known.delivered, state.delivered);
+      this.lanes.set(key, { ...state, endpointId, streamId, tenantId, partition, delivered });
+    }
+  }
+}
+/** One process's way to the tables. Each call is one transaction that happens at once. */
+export function createMemoryStore(database, holder, clock) {
+  const admittedAt = () => clock.monotonic();
+  // Each caller is awaited as a real one would be.
+  const store = {
+    databaseNow: () => database.now(),
+    acquire(leaseMs, partitions) {
+      const now = database.now();
+      return partitions.flatMap((partition) => {
+        const owner = database.owners.get(partition);
+        if (!owner || (owner.leaseUntil >= now && owner.holder !== holder)) return [];
+        const isClean = owner.holder === null;
+        Object.assign(owner, { holder, epoch: owner.epoch + 1, leaseUntil: now + leaseMs });
+        return [{ partition, epoch: owner.epoch, isClean }];
+      });
+    },
+    commit(owned, renewMs, batch, onClock) {
+      const held = new Set(owned.filter((one) => database.isHeld(one, holder)).map(({ partition }) => partition));
+      const databaseNow = held.size > 0 ? database.now() : 0;
+      if (renewMs !== null)
+        for (const partition of held) database.owners.get(partition).leaseUntil = databaseNow + renewMs;
+      if (held.size > 0) onClock(databaseNow);
+      return { owned: held, databaseNow, refused: write(database, batch, held) };
+    },
+    release(owned) {
+      for (const one of owned)
+        if (database.isHeld(one, holder))
+          Object.assign(database.owners.get(one.partition), { holder: null, leaseUntil: -Infinity });
+    },
+    findLanes: (ids) =>
+      ids.flatMap(({ endpointId, streamId }) => {
+        const state = database.lanes.get(laneKey(endpointId, streamId));
+        return state ? [toLane(state)] : [];
+      }),
+    findDueLanes: (query) =>
+      dueFirst([...database.lanes.values()].filter((state) => state.mode === 'parked' && isDue(state, query)))
+        .slice(0, query.limit)
+        .map(toLane),
+    findProbeLane(partitions, endpointId) {
+      const lanes = [...database.lanes.values()].filter(
+        (state) => state.mode === 'parked' && state.endpointId === endpointId && partitions.includes(state.partition),
+      );
+      const [first] = dueFirst(lanes);
+      return first && toLane(first);
+    },
+    findHaltedLanes: (partitions, endpointId, limit) =>
+      halted(database, partitions)
+        .filter((state) => state.endpointId === endpointId)
+        .slice(0, limit)
+        .map(toLane),
+    findHaltedEndpoints: (partitions) => [...new Set(halted(database, partitions).map(({ endpointId }) => endpointId))],
+    loadPages: (requests, limit) =>
+      requests.map(({ endpointId, streamId, after }) =>
+        [...database.waiting.values()]
+          .map(({ delivery }) => delivery)
+          .filter(
+            (one) => one.endpointId === endpointId && one.event.streamId === streamId && (one.sequence ?? 0) > after,
+          )
+          .toSorted((a, b) => a.sequence - b.sequence)
+          .slice(0, limit)
+          .map((delivery) => toDelivery(delivery, admittedAt())),
+      ),
+    findDueUnordered: (query) =>
+      dueFirst(
+        [...database.waiting.values()]
+          .filter(({ delivery }) => delivery.sequence === null)
+          .filter((row) => isDue({ ...row, endpointId: row.delivery.endpointId }, query)),
+      )
+        .slice(0, query.limit)
+        .map((row) => toDue(row, admittedAt())),
+    findUnordered(ids) {
+      const keys = ids.map(({ endpointId, eventId }) => laneKey(endpointId, eventId));
+      return {
+        waiting: keys.flatMap((key) => {
+          const row = database.waiting.get(key);
+          return row ? [toDue(row, admittedAt())] : [];
+        }),
+        terminal: new Set(keys.filter((key) => database.history.has(key))),
+      };
+    },
+    findConflicts: (claims) =>
+      claims.filter((claim) =>
+        [...database.waiting.values(), ...database.history.values()].some(
+          ({ delivery }) =>
+            delivery.endpointId === claim.endpointId &&
+            delivery.event.streamId === claim.streamId &&
+            delivery.sequence === claim.sequence &&
+            delivery.event.eventId !== claim.eventId,
+        ),
+      ),
+    findOpenCommands: (partitions, limit) =>
+      database.commands
+        .filter((command) => command.result === null && partitions.includes(command.partition))
+        .toSorted((a, b) => a.requestedAt - b.requestedAt)
+        .slice(0, limit)
+        .map(({ requestedAt: _requestedAt, result: _result, ...command }) => command),
+  };
+  return Object.fromEntries(Object.entries(store).map(([name, call]) => [name, async (...args) => call(...args)]));
+}
+/** The statements of the state transaction, in their order. Returns the inserts that found their place taken. */
+function write(database, batch, held) {
+  const ours = (rows) => rows.filter((row) => held.has(row.partition));
+  const lanes = ours(batch.lanes);
+  // PostgreSQL refuses the whole statement: "ON CONFLICT DO UPDATE command cannot affect row a second time".
+  if (new Set(lanes.map((lane) => laneKey(lane.endpointId, lane.streamId))).size < lanes.length)
+    throw new Error('the batch holds a lane twice');
+  const inserts = ours(batch.inserted);
+  const made = new Set(inserts.filter((row) => database.insertWaiting(row)).map((row) => deliveryKey(row.delivery)));
+  for (const row of ours(batch.updated)) database.updateWaiting(row);
+  for (const row of ours(batch.finished)) {
+    database.insertFinished(row);
+    if (row.delivery.stored) database.deleteWaiting(row.delivery);
+  }
+  for (const row of ours(batch.attempts)) database.insertAttempt(row);
+  for (const lane of lanes) database.saveLane(lane);
+  for (const { id, result } of ours(batch.commands)) {
+    const command = database.commands.find((one) => one.id === id);
+    if (command?.result === null) command.result = result;
+  }
+  return made.size === inserts.length ? [] : inserts.filter((row) => !made.has(deliveryKey(row.delivery)));
+}
+function deliveryKey({ endpointId, event }) {
+  return laneKey(endpointId, event.eventId);
+}
+function waitingSequence({ endpointId, event, sequence }) {
+  return sequence === null ? null : `${laneKey(endpointId, event.streamId)} ${sequence}`;
+}
+function copyOf(delivery) {
+  return { ...delivery, last: delivery.last && { ...delivery.last }, positions: [] };
+}
+/** As it is read back: a new object, and no record waits for it. */
+function toDelivery(delivery, admittedAt) {
+  const { event, endpointId, sequence } = delivery;
+  const last = delivery.last && { ...delivery.last, isUnknown: false };
+  return {
+    ...copyOf(delivery),
+    event: { ...event, targets: [{ endpointId, sequence }] },
+    last,
+    stored: true,
+    admittedAt,
+  };
+}
+function toDue(row, admittedAt) {
+  return {
+    delivery: toDelivery(row.delivery, admittedAt),
+    partition: row.partition,
+    nextAttemptAt: row.nextAttemptAt ?? 0,
+  };
+}
+function toLane(state) {
+  const { endpointId, streamId, tenantId, partition, ...rest } = state;
+  return Object.assign(new Lane({ endpointId, streamId, tenantId, partition }), rest);
+}
+function isDue(row, { partitions, closedEndpoints, until }) {
+  return (
+    row.nextAttemptAt !== null &&
+    row.nextAttemptAt <= until &&
+    partitions.includes(row.partition) &&
+    !closedEndpoints.includes(row.endpointId)
+  );
+}
+function dueFirst(rows) {
+  return rows.toSorted((a, b) => (a.nextAttemptAt ?? Infinity) - (b.nextAttemptAt ?? Infinity));
+}
+function halted(database, partitions) {
+  return [...database.lanes.values()].filter(
+    ({ mode, partition }) => mode === 'halted' && partitions.includes(partition),
+  );
+}
+//# sourceMappingURL=memory-store.js.map

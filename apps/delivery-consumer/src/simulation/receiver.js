@@ -1,0 +1,94 @@
+export class Receivers {
+  #ports;
+  constructor(ports) {
+    this.#ports = ports;
+  }
+  static url(endpoint) {
+    return `https://${endpoint}.example/`;
+  }
+  async send(life, consumer, request) {
+    // A process that stands still sends nothing until it goes on.
+    if (!life.isRunning) await new Promise((resolve) => life.deliver(resolve));
+    const { clock } = this.#ports;
+    const exchange = exchangeOf(consumer, request, clock.now());
+    this.#ports.onSend(exchange);
+    return new Promise((resolve) => {
+      const end = (result) =>
+        life.deliver(() => {
+          if (exchange.result) return;
+          exchange.result = result;
+          exchange.resultAt = clock.now();
+          this.#ports.onResult(exchange);
+          resolve(result);
+        });
+      const failed = (errorClass) =>
+        end({ kind: 'failed', errorClass, durationMs: clock.now() - exchange.sentAt, bytesSent: true });
+      life.schedule(request.timeoutMs, () => failed('timeout'));
+      request.signal?.addEventListener('abort', () => failed('aborted'), { once: true });
+      this.#travel(exchange, end);
+    });
+  }
+  /** The request goes its way whatever becomes of its sender. */
+  #travel(exchange, end) {
+    const { clock, dice, netLatencyMs } = this.#ports;
+    const behaviour = this.#ports.behaviourOf(exchange.endpoint, exchange.eventId);
+    const durationMs = () => clock.now() - exchange.sentAt;
+    if (behaviour === 'blocked' || behaviour === 'refused') {
+      const errorClass = behaviour === 'blocked' ? 'blocked_target' : 'connection_refused';
+      return void clock.schedule(0, () =>
+        end({ kind: 'failed', errorClass, durationMs: durationMs(), bytesSent: false }),
+      );
+    }
+    const answerIn = (delayMs, statusCode, headers = {}) =>
+      clock.schedule(delayMs, () =>
+        end({ kind: 'response', statusCode, headers, bodyHead: '', durationMs: durationMs() }),
+      );
+    const backMs = dice.between(0, netLatencyMs);
+    clock.schedule(dice.between(0, netLatencyMs), () => {
+      switch (behaviour) {
+        case 'hang':
+          return;
+        case 'error':
+          return void answerIn(backMs, 500);
+        case 'retry_after':
+          return void answerIn(backMs, 503, { 'retry-after': '1' });
+        case 'gone':
+          return void answerIn(backMs, 410);
+        case 'answer_lost':
+          this.#accept(exchange);
+          return void clock.schedule(backMs, () =>
+            end({ kind: 'failed', errorClass: 'connection_reset', durationMs: durationMs(), bytesSent: true }),
+          );
+        case 'slow':
+        case 'ok':
+          this.#accept(exchange);
+          return void answerIn(backMs + (behaviour === 'slow' ? dice.between(500, 3_000) : dice.between(0, 10)), 200);
+      }
+    });
+  }
+  #accept(exchange) {
+    exchange.acceptedAt = this.#ports.clock.now();
+    this.#ports.onAccept(exchange);
+  }
+}
+function exchangeOf(consumer, { url, headers }, sentAt) {
+  const sequence = headers['X-Webhook-Sequence'];
+  return {
+    consumer,
+    endpoint: new URL(url).hostname.replace(/[.]example$/, ''),
+    eventId: headers['X-Webhook-Event-Id'],
+    stream: headers['X-Webhook-Stream-Id'],
+    sequence: sequence === undefined ? null : Number(sequence),
+    attempt: Number(headers['X-Webhook-Attempt']),
+    epoch: Number(headers['X-Webhook-Epoch']),
+    sentAt,
+    acceptedAt: null,
+    result: null,
+    resultAt: null,
+  };
+}
+/** The receiver's 2xx reached a sender. */
+export function isSuccess({ result }) {
+  return result?.kind === 'response' && result.statusCode >= 200 && result.statusCode < 300;
+}
+//# sourceMappingURL=receiver.js.map

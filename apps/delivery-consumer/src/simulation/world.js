@@ -1,0 +1,388 @@
+// One simulated run: the clock, the database, the log, the receivers, the consumers, and what befalls them.
+import { FakeClock, seededRandom } from '#clock';
+import { encodeRecord } from '#events';
+import { laneKey } from '#lane';
+import { Checker, Violation } from './checker.js';
+import { Consumer, LEASE_MS } from './consumer.js';
+import { DEAD_LETTER, EVENTS, Group, MemoryLog, RETRY } from './memory-log.js';
+import { MemoryDatabase } from './memory-store.js';
+import { isSuccess, Receivers } from './receiver.js';
+import { Dice, uuid } from './scenario.js';
+const SESSION_TIMEOUT_MS = 3_000;
+/** After the last fault and the last record everything has to be done within this: twice the longest pause of a breaker or a hold. */
+const REST_WITHIN_MS = 150_000;
+const TENANT = 'tenant';
+/** Runs the scenario. The same scenario always ends in the same way. */
+export async function simulate(scenario) {
+  const world = new World(scenario);
+  await world.run();
+  return {
+    violation: world.violation,
+    trace: world.trace,
+    tookMs: world.clock.monotonic(),
+    exchanges: world.checker.exchanges.length,
+  };
+}
+export class World {
+  scenario;
+  clock = new FakeClock();
+  dice;
+  database;
+  log = new MemoryLog();
+  policies = new Map();
+  checker;
+  receivers;
+  trace = [];
+  violation = null;
+  #group = new Group();
+  #consumers = [];
+  #incarnations = 0;
+  #shift = 0;
+  #storeHangsUntil = 0;
+  #storeFails = { until: 0, share: 0 };
+  #logFailsUntil = 0;
+  #recordsLeft;
+  constructor(scenario) {
+    this.scenario = scenario;
+    this.dice = new Dice(seededRandom(scenario.seed + 1));
+    this.database = new MemoryDatabase(this.clock, scenario.partitions);
+    this.checker = new Checker(scenario, this.database);
+    this.#recordsLeft = scenario.events.length;
+    this.receivers = new Receivers({
+      clock: this.clock,
+      dice: this.dice,
+      netLatencyMs: scenario.options.netLatencyMs,
+      behaviourOf: (endpoint, eventId) => this.#behaviourOf(endpoint, eventId),
+      onSend: (exchange) => {
+        this.note(`${exchange.consumer} → ${describe(exchange)} attempt ${exchange.attempt} epoch ${exchange.epoch}`);
+        this.#check(() => this.checker.onSend(exchange));
+      },
+      onAccept: (exchange) => this.#check(() => this.checker.onAccept(exchange)),
+      onResult: (exchange) => {
+        const { result } = exchange;
+        const words = result?.kind === 'response' ? result.statusCode : result?.errorClass;
+        this.note(`${exchange.consumer} ← ${describe(exchange)} ${words}`);
+        this.#check(() => this.checker.onResult(exchange));
+      },
+    });
+    for (const plan of scenario.endpoints) if (plan.exists) this.policies.set(plan.id, policyOf(plan));
+  }
+  async run() {
+    const { scenario, clock } = this;
+    for (let index = 0; index < scenario.consumers; index++) this.#startConsumer(index);
+    for (const event of scenario.events) clock.schedule(event.at, () => this.#publish(event));
+    for (const action of scenario.actions) clock.schedule(action.at, () => this.#act(action));
+    clock.schedule(scenario.healAt, () => this.#heal());
+    const isOver = () => clock.monotonic() > scenario.healAt && this.#recordsLeft === 0;
+    const endAt = 2 * scenario.healAt + REST_WITHIN_MS;
+    while (!this.violation && !(isOver() && this.checker.unfinished() === null) && clock.monotonic() < endAt)
+      await this.#advance(500);
+    // Everything that is still under way has time to end.
+    if (!this.violation) await this.#advance(LEASE_MS);
+    if (!this.violation) this.#check(() => this.#judge());
+    for (const consumer of this.#consumers) consumer.kill();
+    await this.#advance(1);
+  }
+  /** Timers in their order; whatever they set off in this process ends before the next one. */
+  async #advance(ms) {
+    const end = this.clock.monotonic() + ms;
+    for (;;) {
+      // A chain of promises and setImmediate calls takes a few turns: a pump, a page load, the next pump.
+      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+      const next = this.clock.nextTimerInMs();
+      if (this.violation || next === null || this.clock.monotonic() + next > end) break;
+      this.clock.advance(next);
+    }
+    this.clock.advance(Math.max(0, end - this.clock.monotonic()));
+  }
+  note(text) {
+    this.trace.push(`${(this.clock.monotonic() / 1000).toFixed(3).padStart(8)} ${text}`);
+  }
+  fail(error) {
+    if (this.violation) return;
+    this.violation =
+      error instanceof Violation ? error : new Violation(`unexpected fault: ${String(error.stack ?? error)}`);
+    this.note(`VIOLATION ${this.violation.message}`);
+  }
+  #check(look) {
+    try {
+      look();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+  #judge() {
+    const unfinished = this.checker.unfinished();
+    if (unfinished) throw new Violation(`not at rest: ${unfinished.what}`, ...unfinished.about);
+    this.checker.checkEnd();
+    for (const { name, dispatcher, life } of this.#consumers) {
+      if (life.isDead) continue;
+      const left = {
+        inFlight: dispatcher.inFlight,
+        buffered: dispatcher.bufferedDeliveries,
+        records: dispatcher.bufferedRecords,
+      };
+      if (Object.values(left).some((count) => count !== 0))
+        throw new Violation(`${name} keeps ${JSON.stringify(left)}`);
+    }
+    for (let partition = 0; partition < this.scenario.partitions; partition++) {
+      const end = this.log.records(EVENTS, partition).length;
+      const committed = this.log.committed(EVENTS, partition);
+      if (committed !== end) throw new Violation(`partition ${partition} is committed to ${committed} of ${end}`);
+    }
+  }
+  // ── the log ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  #publish(event) {
+    this.clock.schedule(event.lateMs, () => {
+      this.#append(event, event.id);
+      this.#recordsLeft--;
+      if (event.conflictId !== null)
+        this.clock.schedule(this.dice.between(0, 3_000), () => this.#append(event, event.conflictId));
+      const records = this.log.records(EVENTS, event.partition);
+      for (const record of records.slice(-event.repeats).slice(0, event.repeats))
+        this.log.append(EVENTS, event.partition, record);
+    });
+  }
+  #append(plan, eventId) {
+    const instant = new Date(this.clock.now()).toISOString();
+    const event = {
+      eventId,
+      type: plan.type,
+      tenantId: TENANT,
+      streamId: plan.stream,
+      occurredAt: instant,
+      enqueuedAt: instant.replace('Z', '000Z'),
+      targets: plan.targets.map(({ endpoint, sequence }) => ({ endpointId: endpoint, sequence })),
+      payload: Buffer.from('{}'),
+      ...(plan.hasPayloadFault ? { payloadFault: '/: simulated' } : {}),
+    };
+    const offset = this.log.append(EVENTS, plan.partition, encodeRecord(event, 1));
+    const targets = plan.targets.map(({ endpoint, sequence }) => `${endpoint}#${sequence}`).join(' ');
+    this.note(`log ${plan.partition}/${offset}: ${plan.stream} ${eventId} for ${targets}`);
+  }
+  /** Tickets may be lost or doubled. */
+  ticket(topic, partition, record) {
+    const { ticketLoss, ticketDouble } = this.scenario.options;
+    if (this.dice.chance(ticketLoss)) return;
+    this.log.append(topic, partition, record);
+    if (this.dice.chance(ticketDouble)) this.log.append(topic, partition, record);
+  }
+  commitOffsets({ member, name }, offsets) {
+    if (!this.#group.accepts(member)) return;
+    for (const { topic, partition, offset } of offsets) {
+      if (!member.partitions.includes(partition)) continue;
+      const from = this.log.committed(topic, partition);
+      this.log.commit({ topic, partition, offset });
+      if (topic === EVENTS) this.#check(() => this.#checkCommit(name, partition, from, offset));
+    }
+  }
+  #checkCommit(name, partition, from, to) {
+    const where = `${name} committed ${partition}/${to}`;
+    if (to > this.log.records(EVENTS, partition).length) throw new Violation(`${where}: beyond the end`);
+    for (const record of this.log.records(EVENTS, partition).slice(from, to)) {
+      const id = record.headers['ce_id'];
+      const plan = this.scenario.events.find((event) => event.id === id);
+      if (plan) this.checker.checkDurable(plan, () => `${where} over ${record.offset}`);
+      else if (id === undefined) this.#checkDeadLettered(where, partition, record.offset);
+    }
+  }
+  #checkDeadLettered(where, partition, offset) {
+    const letters = this.log.records(DEAD_LETTER, partition);
+    if (!letters.some(({ headers }) => headers['waybill-offset'] === String(offset)))
+      throw new Violation(`${where}: the unreadable record ${offset} is nowhere`);
+  }
+  // ── the group ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  #startConsumer(index) {
+    const consumer = new Consumer(this, `consumer-${index}.${this.#incarnations++}`);
+    this.#consumers[index] = consumer;
+    consumer.start().catch((error) => consumer.life.isDead || this.fail(error));
+  }
+  joined(consumer) {
+    this.note(`${consumer.name} joins`);
+    this.#rebalance();
+  }
+  /** Eager, as kafkajs does it: everybody joins anew, and hears of it when they get to it. */
+  #rebalance() {
+    const members = this.#consumers.filter(({ life }) => life.isRunning);
+    const shares = new Map(members.map(({ member }) => [member, []]));
+    for (let partition = 0; partition < this.scenario.partitions && members.length > 0; partition++)
+      shares.get(members[(partition + this.#shift) % members.length].member).push(partition);
+    this.#group.assign(shares);
+    for (const consumer of members) this.#tellAssignment(consumer);
+  }
+  #tellAssignment({ life, member, name }) {
+    const { generation } = this.#group;
+    life.schedule(this.dice.between(1, 300), () => {
+      if (generation !== this.#group.generation) return;
+      this.note(`${name} is assigned ${this.#group.of(member).join(', ') || 'nothing'}`);
+      member.join(generation, this.#group.of(member));
+    });
+  }
+  rejoin(consumer, reason) {
+    this.note(`${consumer.name} rejoins: ${reason}`);
+    consumer.life.schedule(1, () => this.#rebalance());
+  }
+  // ── faults ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  storeDelayMs() {
+    const hangMs = Math.max(0, this.#storeHangsUntil - this.clock.monotonic());
+    return hangMs + this.dice.between(0, this.scenario.options.storeLatencyMs);
+  }
+  storeFails() {
+    return this.clock.monotonic() < this.#storeFails.until && this.dice.chance(this.#storeFails.share);
+  }
+  logFails() {
+    return this.clock.monotonic() < this.#logFailsUntil && this.dice.chance(0.5);
+  }
+  #act(action) {
+    this.note(`FAULT ${JSON.stringify(action)}`);
+    const now = this.clock.monotonic();
+    switch (action.kind) {
+      case 'crash':
+        return this.#crash(action.consumer, action.restartMs);
+      case 'pause':
+        return this.#pause(this.#consumers[action.consumer], action.forMs);
+      case 'shutdown':
+        return this.#shutDown(action.consumer, action.restartMs);
+      case 'rebalance':
+        this.#shift += action.shift;
+        return this.#rebalance();
+      case 'store_fails':
+        this.#storeFails = { until: now + action.forMs, share: action.share };
+        return;
+      case 'store_hangs':
+        this.#storeHangsUntil = now + action.forMs;
+        return;
+      case 'log_fails':
+        this.#logFailsUntil = now + action.forMs;
+        return;
+      case 'steal_leases':
+        for (const owner of this.database.owners.values())
+          Object.assign(owner, {
+            holder: 'somebody else',
+            epoch: owner.epoch + 1,
+            leaseUntil: this.database.now() + 500,
+          });
+        return;
+      case 'endpoint_paused': {
+        const { id } = this.scenario.endpoints[action.endpoint];
+        this.changeEndpoint(id, { enabled: false }, 'operator');
+        return void this.clock.schedule(action.forMs, () => this.changeEndpoint(id, { enabled: true }, 'operator'));
+      }
+      case 'endpoint_deleted':
+        return this.changeEndpoint(this.scenario.endpoints[action.endpoint].id, { deleted: true }, 'operator');
+      case 'command':
+        return this.#randomCommand(action.command, action.pick, action.isStale);
+      case 'garbage':
+        return void this.log.append(EVENTS, action.partition, { key: 'stream-1', value: null, headers: {} });
+    }
+  }
+  #crash(index, restartMs) {
+    this.#consumers[index].kill();
+    this.clock.schedule(Math.min(restartMs, SESSION_TIMEOUT_MS), () => this.#rebalance());
+    this.clock.schedule(restartMs, () => this.#startConsumer(index));
+  }
+  #pause(consumer, forMs) {
+    consumer.life.pause();
+    const isOut = forMs > SESSION_TIMEOUT_MS;
+    if (isOut) this.clock.schedule(SESSION_TIMEOUT_MS, () => this.#rebalance());
+    this.clock.schedule(forMs, () => {
+      this.note(`${consumer.name} runs again`);
+      consumer.life.resume();
+      if (isOut) this.#rebalance();
+    });
+  }
+  #shutDown(index, restartMs) {
+    const consumer = this.#consumers[index];
+    const restart = () => {
+      if (this.#consumers[index] !== consumer) return;
+      this.note(`${consumer.name} has ended`);
+      this.#rebalance();
+      this.clock.schedule(restartMs, () => this.#consumers[index] === consumer && this.#startConsumer(index));
+    };
+    consumer.stop().then(restart, (error) => this.fail(error));
+  }
+  changeEndpoint(id, change, reason) {
+    const policy = this.policies.get(id);
+    if (!policy) return;
+    this.note(`${id} becomes ${JSON.stringify(change)}: ${reason}`);
+    this.policies.set(id, { ...policy, ...change, revision: policy.revision + 1 });
+  }
+  #behaviourOf(endpoint, eventId) {
+    const now = this.clock.monotonic();
+    if (now >= this.scenario.healAt) return 'ok';
+    if (this.scenario.events.find(({ id }) => id === eventId)?.isPoison) return 'error';
+    const plan = this.scenario.endpoints.find(({ id }) => id === endpoint);
+    const window = plan.windows.find(({ from, to }) => now >= from && now < to);
+    return window && this.dice.chance(window.share) ? window.behaviour : 'ok';
+  }
+  // ── the operator ──────────────────────────────────────────────────────────────────────────────────────────────────
+  #heal() {
+    this.note('everything works from here');
+    for (const { id } of this.scenario.endpoints) this.changeEndpoint(id, { enabled: true }, 'healed');
+    this.#tendHalted();
+  }
+  /** An operator looks at what is halted every few seconds. */
+  #tendHalted() {
+    for (const lane of this.database.lanes.values()) {
+      if (
+        lane.mode !== 'halted' ||
+        this.database.commands.some((one) => one.result === null && one.streamId === lane.streamId)
+      )
+        continue;
+      const kind = lane.reason === 'invalid_payload' || this.dice.chance(0.2) ? 'skip' : 'retry';
+      this.#command(lane, kind, lane.delivered + 1);
+    }
+    this.clock.schedule(2_000, () => this.#tendHalted());
+  }
+  #randomCommand(kind, pick, isStale) {
+    const lanes = [...this.database.lanes.values()].filter(({ mode }) => isStale || mode !== 'open');
+    const lane = lanes[Math.floor(pick * lanes.length)];
+    if (lane) this.#command(lane, kind, lane.delivered + (isStale ? this.dice.between(0, 2) : 1));
+  }
+  #command(lane, kind, sequence) {
+    const { endpointId, streamId, partition } = lane;
+    const id = uuid('d', this.database.commands.length);
+    this.note(`operator: ${kind} ${laneKey(endpointId, streamId)} ${sequence}`);
+    this.database.commands.push({
+      id,
+      endpointId,
+      streamId,
+      partition,
+      kind,
+      sequence,
+      reason: 'simulated',
+      requestedBy: 'operator',
+      requestedAt: this.clock.now(),
+      result: null,
+    });
+    this.ticket(RETRY, partition, {
+      key: streamId,
+      value: Buffer.from(JSON.stringify({ kind: 'command', endpointId, streamId })),
+      headers: {},
+    });
+  }
+}
+function describe(exchange) {
+  return `${exchange.endpoint} ${exchange.stream} #${exchange.sequence} ${exchange.eventId}${isSuccess(exchange) ? ' ✓' : ''}`;
+}
+function policyOf(plan) {
+  return {
+    id: plan.id,
+    tenantId: TENANT,
+    url: Receivers.url(plan.id),
+    format: 'signed-json',
+    secret: 'a secret that is long enough to sign with',
+    secretEncoding: 'utf8',
+    timeoutMs: 2_000,
+    maxRetries: plan.maxRetries,
+    initialDelayMs: 100,
+    maxDelayMs: 2_000,
+    successStatus: '2xx',
+    onExhausted: plan.onExhausted,
+    maxConcurrency: plan.maxConcurrency,
+    enabled: true,
+    deleted: false,
+    revision: 1,
+  };
+}
+//# sourceMappingURL=world.js.map

@@ -2,9 +2,9 @@
 import { performance } from 'node:perf_hooks';
 
 /** The share of time that the loop may be at work before the process counts as busy. */
-const BUSY_SHARE = 0.9;
+const BUSY_SHARE = 0.75;
 /** A reading is good for this long. */
-const WINDOW_MS = 500;
+const WINDOW_MS = 250;
 
 export function createBusyMeter(): () => boolean {
   let since = performance.eventLoopUtilization();

@@ -27,6 +27,8 @@ export interface DispatcherOptions {
   maxQueuedPerLane: number;
   /** A delivery that waited this long for a slot, or behind a slow head, goes to PostgreSQL. */
   maxWaitMs: number;
+  /** The same while the process itself is short of time: more writes would make that worse. */
+  maxWaitWhenBusyMs: number;
   /** No new request while a finished delivery has been unrecorded for this long: a stalled database bounds the duplicates. */
   maxUnrecordedMs: number;
   /** Lanes kept in memory; idle ones beyond it are forgotten (they are in the database). */
@@ -38,10 +40,11 @@ export interface DispatcherOptions {
 
 export const defaultDispatcherOptions = {
   circuitBreaker: true,
-  maxBufferedRecords: 3_000,
+  maxBufferedRecords: 6_000,
   maxBufferedBytes: 16 * 1_048_576,
   maxQueuedPerLane: 100,
   maxWaitMs: 1_000,
+  maxWaitWhenBusyMs: 5_000,
   maxUnrecordedMs: 1_000,
   maxLanes: 20_000,
   sweepIntervalMs: 5_000,
@@ -56,6 +59,8 @@ export interface Context {
   clock: Clock;
   databaseClock: DatabaseClock;
   random: Random;
+  /** True while this process itself is short of processor time. */
+  isBusy: () => boolean;
   logger: Logger;
   /** For the one line of each attempt. */
   attemptLogger: Logger;

@@ -47,7 +47,6 @@ export class Dispatcher {
   readonly #reception: Reception;
   readonly #retries: Retries;
   readonly #eventsTopic: string;
-  readonly #isBusy: () => boolean;
   #renewAt = 0;
   #acquireAt = 0;
   #spillAt = 0;
@@ -60,7 +59,6 @@ export class Dispatcher {
   constructor(options: DispatcherOptions, ports: DispatcherPorts) {
     const { clock, logger, log } = ports;
     const databaseClock = new DatabaseClock(clock);
-    this.#isBusy = ports.isBusy;
     this.#eventsTopic = `${options.topicPrefix}.events`;
     this.#context = {
       options,
@@ -70,6 +68,7 @@ export class Dispatcher {
       clock,
       databaseClock,
       random: ports.random,
+      isBusy: ports.isBusy,
       logger,
       attemptLogger: ports.attemptLogger,
       metrics: ports.metrics,
@@ -128,7 +127,7 @@ export class Dispatcher {
 
   /** R7: writes what happened, renews the leases when due, and lets the consequences follow. Throws on a fault of PostgreSQL. */
   async flush(): Promise<LoopResult> {
-    const { journal, store, clock, databaseClock, options, outgoing } = this.#context;
+    const { journal, store, clock, databaseClock, options, outgoing, metrics } = this.#context;
     const askedAt = clock.monotonic();
     const isRenewal = askedAt >= this.#renewAt;
     const owned = this.#owned();
@@ -137,6 +136,7 @@ export class Dispatcher {
       const result = await store.commit(owned, isRenewal ? options.leaseMs : null, cut.batch, (databaseNow) =>
         databaseClock.set(databaseNow, clock.monotonic()),
       );
+      metrics.flushDuration.observe((clock.monotonic() - askedAt) / 1000);
       if (isRenewal) this.#renewed(result, askedAt);
       this.#loseAllBut(owned, result);
       journal.committed(cut, result);
@@ -335,23 +335,25 @@ export class Dispatcher {
 
   /** R4: what has waited too long, for a slot or behind a slow head, must not hold the partition's offsets and memory. */
   #spillWaiting(now: number): void {
-    this.#spillAt = now + this.#context.options.maxWaitMs / 4;
+    const { maxWaitMs, maxWaitWhenBusyMs } = this.#context.options;
+    this.#spillAt = now + maxWaitMs / 4;
+    const since = now - (this.#context.isBusy() ? maxWaitWhenBusyMs : maxWaitMs);
     for (const partition of this.#context.partitions.values()) {
       if (!maySend(this.#context, partition)) continue;
       partition.admitted = partition.admitted.filter(({ lane, delivery }) => {
         if (delivery.stored || lane.mode !== 'open' || !isWaiting(lane, delivery)) return false;
-        if (now - delivery.admittedAt < this.#context.options.maxWaitMs || !this.#isHeldUp(lane, now)) return true;
+        if (delivery.admittedAt > since || !this.#isHeldUp(lane, since)) return true;
         this.#runner.transitions.spill(partition, lane, 'spilled');
         return false;
       });
     }
   }
 
-  /** Held up by its head or its endpoint. When this process is what is short of time, more writes would only make it worse. */
-  #isHeldUp(lane: Lane, now: number): boolean {
-    if (lane.inFlight) return now - lane.inFlightSince >= this.#context.options.maxWaitMs;
+  /** By its head, in flight since then, or by its endpoint, which takes no more requests at once. */
+  #isHeldUp(lane: Lane, since: number): boolean {
+    if (lane.inFlight) return lane.inFlightSince <= since;
     const endpoint = this.#context.endpoints.get(lane.endpointId);
-    return endpoint.inFlight >= endpoint.maxConcurrency && !this.#isBusy();
+    return endpoint.inFlight >= endpoint.maxConcurrency;
   }
 
   /** The lowest offset that is not done, for each partition. Duplicates don't depend on it: the lanes' rows do that. */

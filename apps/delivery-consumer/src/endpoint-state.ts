@@ -43,9 +43,9 @@ export class EndpointState {
     return Math.max(1, Math.floor(this.maxConcurrency / 2));
   }
 
-  /** Beyond this its deliveries go to PostgreSQL instead of waiting in memory. */
-  get maxBuffered(): number {
-    return Math.max(1_000, 8 * this.maxConcurrency);
+  /** It takes no more requests at once, and so many wait in memory that more should wait in PostgreSQL. */
+  get isOverfull(): boolean {
+    return this.inFlight >= this.maxConcurrency && this.buffered >= Math.max(1_000, 8 * this.maxConcurrency);
   }
 
   /** Nothing can be sent to it now: what comes is parked without an attempt. */

@@ -99,6 +99,12 @@ export function createConsumerMetrics(registry: Registry) {
       labelNames: ['kind', 'result'],
       registers,
     }),
+    flushDuration: new Histogram({
+      name: 'waybill_flush_duration_seconds',
+      help: 'Time of one state transaction: with the flush interval, the window of duplicates after a crash.',
+      buckets: SECONDS,
+      registers,
+    }),
     spilled: new Counter({
       name: 'waybill_lanes_spilled_total',
       help: 'Lanes moved from memory to PostgreSQL for lack of room or time.',

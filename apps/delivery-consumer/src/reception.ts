@@ -155,7 +155,7 @@ export class Reception {
         const delivery = this.#delivery(event, endpointId, sequence, position);
         if (endpoint.isClosed(this.#context.clock.monotonic()))
           return transitions.parkArrival(partition, lane, delivery, 'endpoint_closed');
-        if (endpoint.buffered >= endpoint.maxBuffered)
+        if (endpoint.isOverfull && !this.#context.isBusy())
           return transitions.parkArrival(partition, lane, delivery, 'spilled');
         return transitions.queue(partition, lane, delivery);
       }

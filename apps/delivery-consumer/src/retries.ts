@@ -141,9 +141,6 @@ export class Retries {
         this.#runner.transitions.skipStored(partition, lane, head!, `operator: ${command.reason}`);
     }
     journal.command({ partition: partition.number, id: command.id, result: isApplied ? 'applied' : 'void' });
-    journal.afterCommit(partition.number, () => {
-      if (isApplied) this.#runner.wake(lane);
-    });
     metrics.commands.inc({ kind: command.kind, result: isApplied ? 'applied' : 'void' });
     this.#context.logger.info({ ...command, result: isApplied ? 'applied' : 'void' }, 'operator command');
   }
@@ -168,7 +165,6 @@ export class Retries {
       const partition = lane && partitionOf(this.#context, lane);
       if (!lane || !partition || lane.mode !== 'halted' || lane.inFlight) continue;
       this.#runner.transitions.beginRound(partition, lane, undefined);
-      this.#runner.wake(lane);
     }
     if (lanes.length === SWEEP_LIMIT) this.#checkDeletedAt = 0;
   }

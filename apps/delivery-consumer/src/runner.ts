@@ -98,13 +98,16 @@ export class Runner implements Wakeups {
       this.#context.scheduler.release(slot);
       if (lane.place === 'running') lane.place = 'idle';
       if (goesOn || (lane.mode === 'open' && lane.queue.length > 0)) this.wake(lane);
-      else this.#pumpSoon();
+      // Also when this one can't go on: the slot is free for others.
+      this.#pumpSoon();
     }
   }
 
   /** One turn of a lane. Returns true when it has more to do at once. */
   async #step(partition: Partition, lane: Lane, endpoint: EndpointState): Promise<boolean> {
     if (!maySend(this.#context, partition)) return this.#stall(partition, lane);
+    // The head is being written (it failed, or an operator dealt with it while the lane stood in a queue): the commit wakes it.
+    if (lane.mode === 'parked' && lane.headWritesPending > 0) return false;
     if (lane.mode === 'parked' && lane.queue.length === 0) {
       if (!(await this.#loadPage(lane))) return false;
       if (!maySend(this.#context, partition)) return this.#stall(partition, lane);

@@ -165,14 +165,17 @@ export class Transitions {
     this.#context.journal.save(lane);
   }
 
-  /** An operator's retry begins a new round of attempts, at once. */
+  /** A new round of attempts, as soon as this is committed. `head`: as it stands in the database, where a page in memory is too. */
   beginRound(partition: Partition, lane: Lane, head: Delivery | undefined): void {
+    this.#forgetQueue(lane, 0);
     lane.mode = 'parked';
     lane.reason = head ? 'failed' : 'gap';
     lane.attempts = 0;
     lane.nextAttemptAt = this.#now();
     if (head) this.#context.journal.update(partition.number, head, 'parked');
     this.#context.journal.save(lane);
+    this.#headWriteBegun(partition, lane);
+    this.#context.journal.afterCommit(partition.number, () => this.#wakeups.wake(lane));
   }
 
   /** An operator skips a head that waits in the database. */
@@ -242,9 +245,14 @@ export class Transitions {
     lane.headEventId = lane.queue[0]?.event.eventId ?? null;
     this.#keepHead(lane);
     journal.save(lane);
-    lane.headWritesPending++;
-    journal.afterCommit(partition.number, () => lane.headWritesPending--);
+    this.#headWriteBegun(partition, lane);
     this.#parkWriteBegun(partition, lane);
+  }
+
+  /** Until the write is committed the lane does not run: a page that was read meanwhile shows the head as it was. */
+  #headWriteBegun(partition: Partition, lane: Lane): void {
+    lane.headWritesPending++;
+    this.#context.journal.afterCommit(partition.number, () => lane.headWritesPending--);
   }
 
   /** Until the write is committed the lane does not re-open: a page that was read meanwhile may lack the row. */

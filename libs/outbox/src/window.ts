@@ -71,7 +71,7 @@ FROM (SELECT) one LEFT JOIN LATERAL (
           AND (s.target IS NULL OR pg_visible_in_snapshot(e.xid, s.target))
         ORDER BY e.id LIMIT $6)
       UNION ALL
-      (SELECT late.* FROM unnest(ARRAY[]::xid8[]) AS running(xid)
+      (SELECT late.* FROM unnest(ARRAY(SELECT pg_snapshot_xip(s.prev))) AS running(xid)
         CROSS JOIN LATERAL (
           SELECT ${columns} FROM outbox.event e
           WHERE e.shard = s.shard AND e.xid = running.xid AND e.id > s.last_id

@@ -65,6 +65,7 @@ describe('the checker', () => {
   beforeEach(() => {
     clock = new FakeClock();
     database = new MemoryDatabase(clock, 1);
+    database.owners.set(0, { holder: 'one', epoch: 1, leaseUntil: Infinity });
     checker = new Checker(scenario, database);
   });
 
@@ -77,6 +78,7 @@ describe('the checker', () => {
     attempt: 1,
     epoch: 1,
     sentAt: clock.now(),
+    wasHeldUp: false,
     acceptedAt: null,
     result: null,
     resultAt: null,

@@ -63,6 +63,7 @@ export class Checker {
       throw new Violation(`attempt ${exchange.attempt} of ${eventId} was made twice in epoch ${epoch}`, ...about);
     if (earlier.some((one) => isSuccess(one) && (one.epoch === epoch || !this.#mayDuplicate)))
       throw new Violation(`duplicate: ${eventId} had succeeded, and no fault excuses another request`, ...about);
+    this.#checkLease(exchange, plan.partition);
     const lane = `${epoch} ${laneKey(endpoint, sequence === null ? eventId : stream)}`;
     const other = this.#inFlight.get(lane);
     if (other) throw new Violation(`${eventId} was sent while ${other.eventId} of its lane was in flight`, ...about);
@@ -75,6 +76,17 @@ export class Checker {
     this.#perEndpoint.set(here, inFlight);
     this.exchanges.push(exchange);
     earlier.push(exchange);
+  }
+
+  /** R2: nothing starts after the lease, which nobody takes before it ends unless it is stolen. */
+  #checkLease({ consumer, epoch, eventId, wasHeldUp }: Exchange, partition: number): void {
+    const owner = this.#database.owners.get(partition)!;
+    if (wasHeldUp || (owner.holder === consumer && owner.epoch === epoch)) return;
+    if (this.#scenario.actions.some(({ kind }) => kind === 'steal_leases')) return;
+    throw new Violation(
+      `no lease: ${consumer} sends ${eventId} in epoch ${epoch}, and ${owner.holder} has ${owner.epoch}`,
+      eventId,
+    );
   }
 
   onResult(exchange: Exchange): void {

@@ -14,6 +14,8 @@ export interface Exchange {
   attempt: number;
   epoch: number;
   sentAt: number;
+  /** The process stood still between its decision to send and the first byte. */
+  wasHeldUp: boolean;
   /** The receiver answered 2xx, whether or not anybody heard it. */
   acceptedAt: number | null;
   /** What the sender was told. */
@@ -45,9 +47,10 @@ export class Receivers {
 
   async send(life: ProcessLife, consumer: string, request: HttpRequest): Promise<HttpResult> {
     // A process that stands still sends nothing until it goes on.
-    if (!life.isRunning) await new Promise<void>((resolve) => life.deliver(resolve));
+    const wasHeldUp = !life.isRunning;
+    if (wasHeldUp) await new Promise<void>((resolve) => life.deliver(resolve));
     const { clock } = this.#ports;
-    const exchange = exchangeOf(consumer, request, clock.now());
+    const exchange = { ...exchangeOf(consumer, request, clock.now()), wasHeldUp };
     this.#ports.onSend(exchange);
     return new Promise((resolve) => {
       const end = (result: HttpResult) =>
@@ -122,6 +125,7 @@ function exchangeOf(consumer: string, { url, headers }: HttpRequest, sentAt: num
     attempt: Number(headers['X-Webhook-Attempt']),
     epoch: Number(headers['X-Webhook-Epoch']),
     sentAt,
+    wasHeldUp: false,
     acceptedAt: null,
     result: null,
     resultAt: null,

@@ -13,7 +13,7 @@ test.each(['migrate', 'start:outbox-relay', 'start:delivery-consumer', 'start:st
 );
 
 test('gives the consumer more threads for name look-ups', () => {
-  expect(serviceCommand('start:delivery-consumer').env).toEqual({ UV_THREADPOOL_SIZE: '32' });
+  expect(serviceCommand('start:delivery-consumer').env).toMatchObject({ UV_THREADPOOL_SIZE: '32' });
 });
 
 test('names a script that has another form', () => {

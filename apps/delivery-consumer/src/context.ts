@@ -40,7 +40,7 @@ export interface DispatcherOptions {
 
 export const defaultDispatcherOptions = {
   circuitBreaker: true,
-  maxBufferedRecords: 6_000,
+  maxBufferedRecords: 4_000,
   maxBufferedBytes: 16 * 1_048_576,
   maxQueuedPerLane: 100,
   maxWaitMs: 1_000,

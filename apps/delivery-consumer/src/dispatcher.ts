@@ -83,7 +83,7 @@ export class Dispatcher {
     };
     this.#runner = new Runner(this.#context);
     this.#reception = new Reception(this.#context, this.#runner);
-    this.#retries = new Retries(this.#context, this.#runner, this.#reception);
+    this.#retries = new Retries(this.#context, this.#runner);
   }
 
   /** Before anything else: the database's clock. Throws while PostgreSQL is away. */

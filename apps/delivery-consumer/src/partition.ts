@@ -29,6 +29,8 @@ export class Partition {
   /** Monotonic ms: until then nobody else can own it. */
   leaseUntil = -Infinity;
   readonly lanes = new Map<string, Lane>();
+  /** Whoever reads lanes from the database meanwhile is told which ones left memory: what they read of those may be older. */
+  readonly evictionWatchers = new Set<Set<string>>();
   readonly records = new OffsetTracker();
   /** Tickets are hints, done when read: the offset to commit. */
   ticketOffset: number | null = null;
@@ -50,6 +52,12 @@ export class Partition {
   abortRequests(): void {
     this.#abort.abort();
     this.#abort = new AbortController();
+  }
+
+  /** The lane leaves memory; its row says all there is to know. */
+  evict(key: string): void {
+    this.lanes.delete(key);
+    for (const watcher of this.evictionWatchers) watcher.add(key);
   }
 
   get signal(): AbortSignal {

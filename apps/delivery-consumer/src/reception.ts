@@ -31,8 +31,6 @@ export class Reception {
   readonly #context: Context;
   readonly #runner: Runner;
   #isRunning = false;
-  /** Counts the times that lanes left memory: what was read from the database before may be stale after. */
-  evictions = 0;
 
   constructor(context: Context, runner: Runner) {
     this.#context = context;
@@ -283,13 +281,11 @@ export class Reception {
     for (const partition of partitions.values()) surplus += partition.lanes.size;
     if (surplus <= 0) return;
     const share = Math.ceil(surplus / partitions.size) * 2;
-    for (const { lanes } of partitions.values()) {
+    for (const partition of partitions.values()) {
       let looked = 0;
-      for (const [key, lane] of lanes) {
+      for (const [key, lane] of partition.lanes) {
         if (looked++ >= share) break;
-        if (!lane.isClean) continue;
-        lanes.delete(key);
-        this.evictions++;
+        if (lane.isClean) partition.evict(key);
       }
     }
   }

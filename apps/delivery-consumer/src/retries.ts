@@ -6,7 +6,6 @@ import { z } from 'zod';
 import { type Context, partitionOf } from './context.ts';
 import type { EndpointState } from './endpoint-state.ts';
 import type { Partition } from './partition.ts';
-import type { Reception } from './reception.ts';
 import type { Runner } from './runner.ts';
 
 const SWEEP_LIMIT = 1_000;
@@ -23,16 +22,14 @@ const ticketSchema = z.object({
 export class Retries {
   readonly #context: Context;
   readonly #runner: Runner;
-  readonly #reception: Reception;
   #ticketed: { endpointId: string; streamId: string }[] = [];
   #hasCommands = true;
   #sweepAt = 0;
   #checkDeletedAt = 0;
 
-  constructor(context: Context, runner: Runner, reception: Reception) {
+  constructor(context: Context, runner: Runner) {
     this.#context = context;
     this.#runner = runner;
-    this.#reception = reception;
     runner.onEndpointOpened = () => this.sweepSoon();
   }
 
@@ -80,24 +77,43 @@ export class Retries {
       until: databaseClock.now() + options.sweepIntervalMs,
       limit: SWEEP_LIMIT,
     };
-    const lanes = await this.#fresh(() => store.findDueLanes(query));
-    const unordered = await this.#fresh(() => store.findDueUnordered(query));
-    await endpoints.load([...lanes.map((lane) => lane.endpointId), ...unordered.map((due) => due.delivery.endpointId)]);
-    for (const lane of lanes) this.#runner.adopt(lane);
-    for (const due of unordered) {
-      const partition = this.#context.partitions.get(due.partition);
-      if (partition?.phase === 'owned') this.#runner.adoptUnordered(partition, due.delivery, due.nextAttemptAt);
-    }
-    const isFull = lanes.length === SWEEP_LIMIT || unordered.length === SWEEP_LIMIT;
-    this.#sweepAt = now + (isFull ? options.sweepIntervalMs / 10 : options.sweepIntervalMs);
+    await this.#read(
+      async () => {
+        const lanes = await store.findDueLanes(query);
+        const unordered = await store.findDueUnordered(query);
+        const endpointIds = [...lanes, ...unordered.map(({ delivery }) => delivery)].map(
+          ({ endpointId }) => endpointId,
+        );
+        await endpoints.load(endpointIds);
+        return { lanes, unordered };
+      },
+      ({ lanes, unordered }, partitionIfFresh) => {
+        for (const lane of lanes) if (partitionIfFresh(lane.partition, lane.key)) this.#runner.adopt(lane);
+        for (const { delivery, partition: number, nextAttemptAt } of unordered) {
+          const partition = partitionIfFresh(number, laneKey(delivery.endpointId, delivery.event.eventId));
+          if (partition) this.#runner.adoptUnordered(partition, delivery, nextAttemptAt);
+        }
+        const isFull = lanes.length === SWEEP_LIMIT || unordered.length === SWEEP_LIMIT;
+        this.#sweepAt = now + (isFull ? options.sweepIntervalMs / 10 : options.sweepIntervalMs);
+      },
+    );
   }
 
   async #loadTicketed(): Promise<void> {
     const ids = this.#ticketed.splice(0, SWEEP_LIMIT);
     if (ids.length === 0) return;
-    const lanes = await this.#fresh(() => this.#context.store.findLanes(ids));
-    await this.#context.endpoints.load(lanes.map((lane) => lane.endpointId));
-    for (const lane of lanes) if (lane.mode === 'parked') this.#runner.adopt(lane);
+    const { store, endpoints } = this.#context;
+    await this.#read(
+      async () => {
+        const lanes = await store.findLanes(ids);
+        await endpoints.load(lanes.map((lane) => lane.endpointId));
+        return lanes;
+      },
+      (lanes, partitionIfFresh) => {
+        for (const lane of lanes)
+          if (lane.mode === 'parked' && partitionIfFresh(lane.partition, lane.key)) this.#runner.adopt(lane);
+      },
+    );
   }
 
   /** An endpoint behind an open breaker gets one lane to try it with, the one that has waited longest. */
@@ -105,9 +121,13 @@ export class Retries {
     for (const endpoint of this.#context.endpoints.dueForProbe(now)) {
       if (now < endpoint.probeAt) continue;
       endpoint.probeAt = now + PROBE_AGAIN_MS;
-      const lane = await this.#fresh(() => this.#context.store.findProbeLane(partitions, endpoint.id));
       // When nothing waits, the next record will be the probe.
-      if (lane) this.#runner.adopt(lane, true);
+      await this.#read(
+        () => this.#context.store.findProbeLane(partitions, endpoint.id),
+        (lane, partitionIfFresh) => {
+          if (lane && partitionIfFresh(lane.partition, lane.key)) this.#runner.adopt(lane, true);
+        },
+      );
     }
   }
 
@@ -147,19 +167,22 @@ export class Retries {
 
   async #laneOf(id: { endpointId: string; streamId: string; partition: number }): Promise<Lane | undefined> {
     const lanes = this.#context.partitions.get(id.partition)?.lanes;
-    if (!lanes) return undefined;
     const key = laneKey(id.endpointId, id.streamId);
-    const known = lanes.get(key);
-    if (known) return known;
-    const [stored] = await this.#fresh(() => this.#context.store.findLanes([id]));
-    if (stored && !lanes.has(key)) lanes.set(key, stored);
-    return lanes.get(key);
+    if (lanes && !lanes.has(key)) {
+      await this.#read(
+        () => this.#context.store.findLanes([id]),
+        ([stored], partitionIfFresh) => {
+          if (stored && !lanes.has(key) && partitionIfFresh(id.partition, key)?.lanes === lanes) lanes.set(key, stored);
+        },
+      );
+    }
+    return lanes?.get(key);
   }
 
   /** A deleted endpoint's halted lanes wait for nobody: their deliveries are skipped as those of parked lanes are. */
   async #emptyDeleted(endpointId: string): Promise<void> {
     const partitions = this.#owned();
-    const lanes = await this.#fresh(() => this.#context.store.findHaltedLanes(partitions, endpointId, SWEEP_LIMIT));
+    const lanes = await this.#context.store.findHaltedLanes(partitions, endpointId, SWEEP_LIMIT);
     for (const stored of lanes) {
       const lane = await this.#laneOf(stored);
       const partition = lane && partitionOf(this.#context, lane);
@@ -176,12 +199,23 @@ export class Retries {
     for (const id of ids) if (this.#context.endpoints.get(id).isDeleted) await this.#emptyDeleted(id);
   }
 
-  /** Reads again when lanes left memory meanwhile: what was read may be older than what memory wrote before it forgot. */
-  async #fresh<T>(read: () => Promise<T>): Promise<T> {
-    for (;;) {
-      const { evictions } = this.#reception;
-      const result = await read();
-      if (this.#reception.evictions === evictions) return result;
+  /**
+   * Reads from the database and takes what was found, in one go with the end of the reading. `partitionIfFresh` gives the
+   * lane's partition, unless that was lost, or the lane left memory while this was being read: then memory knew better.
+   */
+  async #read<T>(
+    find: () => Promise<T>,
+    take: (found: T, partitionIfFresh: (partition: number, key: string) => Partition | undefined) => void,
+  ): Promise<void> {
+    const evicted = new Set<string>();
+    const partitions = [...this.#context.partitions.values()];
+    for (const partition of partitions) partition.evictionWatchers.add(evicted);
+    try {
+      take(await find(), (number, key) =>
+        evicted.has(key) ? undefined : partitions.find((one) => one.number === number && one.phase === 'owned'),
+      );
+    } finally {
+      for (const partition of partitions) partition.evictionWatchers.delete(evicted);
     }
   }
 

@@ -7,7 +7,7 @@ const layers = {
 };
 
 /** What stands beside the code: tests, generators and test support may reach further. */
-const beside = '([.]spec[.]ts$|/generate[.]ts$|^libs/[^/]+/test/|^libs/testkit/)';
+const beside = '([.]spec[.]ts$|/generate[.]ts$|^libs/[^/]+/test/|^libs/testkit/|^apps/[^/]+/src/simulation/)';
 const lib = (names) => `^libs/(${names})/`;
 const npm = (names) => `(^|/)node_modules/(${names})/`;
 
@@ -55,7 +55,7 @@ module.exports = {
     {
       name: 'testkit-is-for-tests',
       severity: 'error',
-      from: { path: '^(apps|libs)/', pathNot: [beside, '^apps/[^/]+/src/(simulation/|testing[.]ts$)'] },
+      from: { path: '^(apps|libs)/', pathNot: [beside, '^apps/[^/]+/src/testing[.]ts$'] },
       to: { path: '^libs/testkit/' },
     },
     {

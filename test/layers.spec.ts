@@ -113,7 +113,7 @@ beforeAll(async () => {
   const args = [depcruise, 'apps', 'libs', 'deploy', 'test', '--config', config, '--output-type', 'json'];
   // It ends with the number of violations as its code.
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: workspace, maxBuffer: 1e8 }).catch(
-    (error: { stdout: string }) => error,
+    (error: unknown) => error as { stdout: string },
   );
   violations = (JSON.parse(stdout) as { summary: { violations: Violation[] } }).summary.violations;
 }, 60_000);

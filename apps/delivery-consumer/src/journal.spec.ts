@@ -4,7 +4,8 @@ import { type Delivery, Lane } from '#lane';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Journal } from './journal.ts';
 
-const delivery = (sequence: number, position = { offset: sequence, bytes: 0, remaining: 1 }): Delivery =>
+const positionOf = (offset: number) => ({ offset, bytes: 0, remaining: 1 });
+const delivery = (sequence: number, position = positionOf(sequence)): Delivery =>
   ({ sequence, stored: false, positions: [position], event: { eventId: `event-${sequence}` } }) as unknown as Delivery;
 const lane = (partition: number) =>
   new Lane({ endpointId: 'endpoint', streamId: `stream-${partition}`, tenantId: 'tenant', partition });

@@ -311,7 +311,9 @@ const NO_KEYS = { userId: null, cardId: null, transactionId: null };
 function keysOf(event: WaybillEvent): { userId: string | null; cardId: string | null; transactionId: string | null } {
   if (findEventType(event.type)?.family === 'onboarding') return NO_KEYS;
   try {
-    return searchKeys(event.type, JSON.parse(event.payload.toString()));
+    const keys = searchKeys(event.type, JSON.parse(event.payload.toString()));
+    // "\u0000" is valid JSON, but no text of PostgreSQL's: one such field would stop every flush. Nobody searches for it.
+    return [keys.userId, keys.cardId, keys.transactionId].some((key) => key?.includes('\0')) ? NO_KEYS : keys;
   } catch {
     // Only the outbox vouches for JSON: a record that came to the topic by another way is delivered as it is.
     return NO_KEYS;

@@ -45,7 +45,7 @@ const waitingForLocks = (count: number) =>
       );
       return rows[0]!.waiting === count;
     },
-    { withinMs: 5_000 },
+    { withinMs: 5_000, what: 'the successor to wait' },
   );
 
 it('lets a successor in only when the transaction of the one before has ended', async () => {

@@ -44,6 +44,7 @@ function read({ key, value, headers }: LogRecord): DecodedRecord {
   const traceparent = optional(headers, 'traceparent');
   if (traceparent !== undefined && isTraceparent(traceparent)) event.traceparent = traceparent;
   const payloadFault = optional(headers, 'waybill-payload-fault');
+  if (payloadFault?.includes('\0')) throw new Malformed('waybill-payload-fault holds a NUL');
   if (payloadFault !== undefined) event.payloadFault = payloadFault;
   return { ok: true, event, schemaId };
 }
@@ -57,6 +58,8 @@ function readValue(value: Buffer | null): { schemaId: number; payload: Buffer } 
   const payload = value.subarray(FRAME_BYTES);
   if (payload.length === 0) throw new Malformed('the payload is empty');
   if (!isUtf8(payload)) throw new Malformed('the payload is not UTF-8');
+  // No JSON holds one, and no text of PostgreSQL's may: it would refuse the batch of every delivery that is written with this.
+  if (payload.includes(0)) throw new Malformed('the payload holds a NUL byte');
   return { schemaId, payload };
 }
 

@@ -120,6 +120,7 @@ describe('the checker', () => {
   it('objects to a first success after a later one', () => {
     const late = exchange(1);
     checker.onSend(late);
+    database.owners.set(0, { holder: 'one', epoch: 2, leaseUntil: Infinity });
     const overtaking = exchange(1, { attempt: 1, epoch: 2 });
     checker.onSend(overtaking);
     overtaking.result = { kind: 'response', statusCode: 200, headers: {}, bodyHead: '', durationMs: 1 };
@@ -145,6 +146,11 @@ describe('the checker', () => {
   it('objects to two requests of a lane in flight', () => {
     checker.onSend(exchange(1));
     expect(() => checker.onSend(exchange(1, { attempt: 2 }))).toThrow(/in flight/);
+  });
+
+  it('objects to a request of an owner whose lease another has taken', () => {
+    database.owners.set(0, { holder: 'two', epoch: 2, leaseUntil: Infinity });
+    expect(() => checker.onSend(exchange(1))).toThrow(/no lease/);
   });
 
   it('objects to an offset over an event that is nowhere', () => {

@@ -1,20 +1,45 @@
 // One consumer process of a simulated run: the real dispatcher and its real loops on simulated ports.
+import type { Clock } from '#clock';
+import type { EndpointPolicy } from '#endpoints';
+import type { CommitOffset } from '#kafka';
 import { createMetrics, type Logger } from '#telemetry';
 import { Loop, retryForever } from '#worker';
 import { Dispatcher } from '../dispatcher.ts';
 import { defaultDispatcherOptions } from '../context.ts';
 import { createConsumerMetrics } from '../metrics.ts';
 import type { DeliveryStore, EndpointSource, Log } from '../ports.ts';
-import { DEAD_LETTER, Member, TOPIC_PREFIX } from './memory-log.ts';
-import { createMemoryStore } from './memory-store.ts';
+import { DEAD_LETTER, Member, type MemoryLog, TOPIC_PREFIX } from './memory-log.ts';
+import { createMemoryStore, type MemoryDatabase } from './memory-store.ts';
 import { ProcessLife } from './process-life.ts';
-import type { World } from './world.ts';
+import type { Receivers } from './receiver.ts';
+import type { Dice, Scenario } from './scenario.ts';
+
+/** What a process can reach, and what it must put up with. */
+export interface Surroundings {
+  readonly scenario: Scenario;
+  readonly clock: Clock;
+  readonly dice: Dice;
+  readonly database: MemoryDatabase;
+  readonly log: MemoryLog;
+  readonly policies: ReadonlyMap<string, EndpointPolicy>;
+  readonly receivers: Receivers;
+  note(text: string): void;
+  fail(error: unknown): void;
+  joined(consumer: Consumer): void;
+  rejoin(consumer: Consumer, reason: string): void;
+  commitOffsets(consumer: Consumer, offsets: readonly CommitOffset[]): void;
+  ticket(topic: string, partition: number, record: Parameters<MemoryLog['append']>[2]): void;
+  changeEndpoint(id: string, change: Partial<EndpointPolicy>, reason: string): void;
+  storeDelayMs(): number;
+  storeFails(): boolean;
+  logFails(): boolean;
+}
 
 export const LEASE_MS = 3_000;
 const POLL_EVERY_MS = 50;
 
 /** What the world does to a process on purpose; anything else that it logs as an error is a defect. */
-export class SimulatedFault extends Error {
+class SimulatedFault extends Error {
   readonly code = 'SIMULATED';
   readonly retryable = true;
 }
@@ -27,11 +52,11 @@ export class Consumer {
   readonly life: ProcessLife;
   readonly member: Member;
   readonly dispatcher: Dispatcher;
-  readonly #world: World;
+  readonly #world: Surroundings;
   readonly #loops: Loop[];
   readonly #stopped = new AbortController();
 
-  constructor(world: World, name: string) {
+  constructor(world: Surroundings, name: string) {
     this.#world = world;
     this.name = name;
     this.life = new ProcessLife(world.clock);

@@ -228,7 +228,7 @@ function write(database: MemoryDatabase, batch: Batch, held: ReadonlySet<number>
   for (const lane of lanes) database.saveLane(lane);
   for (const { id, result } of ours(batch.commands)) {
     const command = database.commands.find((one) => one.id === id);
-    if (command?.result === null) command.result = result;
+    if (command) command.result ??= result;
   }
   return made.size === inserts.length ? [] : inserts.filter((row) => !made.has(deliveryKey(row.delivery)));
 }

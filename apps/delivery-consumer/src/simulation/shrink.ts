@@ -17,7 +17,7 @@ export async function shrink(scenario: Scenario): Promise<{ scenario: Scenario; 
     best = { scenario: candidate, outcome };
     return true;
   };
-  for (let isSmaller = kind !== null; isSmaller && runs < MOST_RUNS;) {
+  for (let isSmaller = kind !== null; isSmaller;) {
     isSmaller = false;
     for (const list of ['actions', 'events'] as const) {
       for (let size = Math.ceil(best.scenario[list].length / 2); size >= 1; size = Math.floor(size / 2)) {

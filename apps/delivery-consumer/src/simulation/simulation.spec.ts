@@ -21,6 +21,10 @@ const REGRESSIONS: [seed: number, what: string][] = [
   [385, 'a page that was read before the head’s failure was written repeated its attempt number'],
   [395, 'a lane re-opened by a page that was read before its park write: an event was forgotten'],
   [1263, 'a lane whose page could not be read was woken before its next attempt was due'],
+  [5109, 'a slot that a stalled lane gave back was given to nobody'],
+  [6342, 'an operator’s skip replaced a page in memory: its buffer space was lost'],
+  [7786, 'the event after an operator’s skip was sent before the skip was on record'],
+  [20359, 'a lane that was read before it moved on and left memory came back as it had been'],
   [3189, 'an operator command went on for a partition that was lost while its head was read'],
 ];
 

@@ -5,7 +5,7 @@ import { encodeRecord, type WaybillEvent } from '#events';
 import type { CommitOffset } from '#kafka';
 import { laneKey } from '#lane';
 import { Checker, Violation } from './checker.ts';
-import { Consumer, LEASE_MS } from './consumer.ts';
+import { Consumer, LEASE_MS, type Surroundings } from './consumer.ts';
 import { DEAD_LETTER, EVENTS, Group, MemoryLog, RETRY } from './memory-log.ts';
 import { MemoryDatabase } from './memory-store.ts';
 import { type Exchange, isSuccess, Receivers } from './receiver.ts';
@@ -38,7 +38,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
   };
 }
 
-export class World {
+export class World implements Surroundings {
   readonly scenario: Scenario;
   readonly clock = new FakeClock();
   readonly dice: Dice;

@@ -30,7 +30,6 @@ export class Journal {
   insert(partition: number, delivery: Delivery, state: WaitingState, nextAttemptAt: number | null = null): void {
     delivery.stored = true;
     this.#pending.batch.inserted.push({ partition, delivery, state, nextAttemptAt });
-    this.afterCommit(partition, () => finishPositions(delivery));
   }
 
   update(partition: number, delivery: Delivery, state: WaitingState, nextAttemptAt: number | null = null): void {
@@ -42,7 +41,6 @@ export class Journal {
   finish(partition: number, delivery: Delivery, state: TerminalState, reason: string | null = null): void {
     this.#pending.batch.finished.push({ partition, delivery, state, reason, finishedAt: this.#databaseNow() });
     this.#pending.oldestFinishAt = Math.min(this.#pending.oldestFinishAt, this.#now());
-    this.afterCommit(partition, () => finishPositions(delivery));
   }
 
   attempt(row: AttemptRow): void {
@@ -77,11 +75,9 @@ export class Journal {
 
   /** True when something of the partition is not committed yet. */
   concerns(partition: number): boolean {
-    return (
-      [this.#pending, this.#writing].some(
-        (cut) => cut?.afterCommit.some((one) => one.partition === partition) ?? false,
-      ) || [...this.#dirty].some((lane) => lane.partition === partition)
-    );
+    const lanes = [...this.#dirty, ...(this.#writing?.lanes ?? [])];
+    const waiting = [...this.#pending.afterCommit, ...(this.#writing?.afterCommit ?? [])];
+    return [...lanes, ...waiting].some((one) => one.partition === partition);
   }
 
   /** The next batch to write: the one that failed before, or all that has gathered since. */
@@ -101,6 +97,9 @@ export class Journal {
   committed(cut: Cut, result: CommitResult): void {
     this.#writing = null;
     for (const lane of cut.lanes) lane.unsaved--;
+    for (const rows of [cut.batch.inserted, cut.batch.finished]) {
+      for (const { partition, delivery } of rows) if (result.owned.has(partition)) finishPositions(delivery);
+    }
     for (const { partition, run } of cut.afterCommit) if (result.owned.has(partition)) run();
   }
 
@@ -122,7 +121,8 @@ export class Journal {
     return (
       this.#dirty.size === 0 &&
       afterCommit.length === 0 &&
-      this.#updated.size + batch.attempts.length + batch.commands.length === 0
+      this.#updated.size + batch.inserted.length + batch.finished.length === 0 &&
+      batch.attempts.length + batch.commands.length === 0
     );
   }
 }

@@ -242,6 +242,9 @@ export class Reception {
     const claim = { endpointId: lane.endpointId, streamId: lane.streamId, sequence, eventId: event.eventId };
     // A lane that left memory would halt without anybody noticing, and its record would never be done.
     lane.claims++;
+    // A success that is not on record yet can't be asked about: the database would know no event of that sequence.
+    if (lane.unsaved > 0)
+      await new Promise<void>((resolve) => this.#context.journal.afterCommit(lane.partition, resolve));
     for (;;) {
       try {
         const inMemory = lane.queue.find((delivery) => delivery.sequence === sequence);
@@ -251,9 +254,13 @@ export class Reception {
         lane.claims--;
         const partition = partitionOf(this.#context, lane);
         if (!partition) return;
-        if (isConflict) this.#onConflict(partition, lane, event, sequence);
-        if (position) position.remaining--;
-        return;
+        const done = () => {
+          if (position) position.remaining--;
+        };
+        if (!isConflict) return done();
+        this.#onConflict(partition, lane, event, sequence);
+        // Not before the halt is on record: nothing else would tell of this event.
+        return void this.#context.journal.afterCommit(partition.number, done);
       } catch (error) {
         this.#context.logger.warn({ error }, 'could not look up a sequence; trying again');
         await new Promise<void>((resolve) => this.#context.clock.schedule(1_000, resolve));

@@ -261,8 +261,7 @@ export class Transitions {
     lane.parksPending++;
     this.#context.journal.afterCommit(partition.number, () => {
       lane.parksPending--;
-      // An older write: the head's own, which follows, wakes it.
-      if (lane.mode === 'parked' && lane.headWritesPending === 0) this.#wakeups.wakeWhenDue(lane);
+      if (lane.mode === 'parked') this.#wakeups.wakeWhenDue(lane);
     });
   }
 

@@ -10,6 +10,8 @@ import type { Claim } from './sticky-assignment.ts';
 
 /** Kafka's own wait for new records. Also how long a resume, a rebalance and a stop may have to wait for the fetch loop. */
 const MAX_WAIT_MS = 100;
+/** Records between two pauses from which on a topic is busy. */
+const BUSY_RECORDS = 16;
 const LEAVE_WITHIN_MS = 5_000;
 
 export type MembershipOptions = Required<Omit<ConsumerOptions, 'expectedPartitions'>> &
@@ -35,6 +37,7 @@ export class Membership {
   #started: Promise<void> = Promise.resolve();
   #commits = 0;
   #lastSignAt: number;
+  #recordsSincePause = 0;
   #nextFetchAt = 0;
   #cancelWatch: () => void = () => undefined;
 
@@ -143,15 +146,22 @@ export class Membership {
       records: messages.map(toRecord),
       highWatermark: Number(batch.highWatermark),
     });
-    await this.#pace();
+    await this.#pace(messages.length);
   }
 
-  /** kafkajs fetches again when all handlers have settled; without a pause a busy topic is read record by record. */
-  async #pace(): Promise<void> {
+  /**
+   * kafkajs fetches again when all handlers have settled; without a pause a busy topic is read record by record. The busier
+   * it was since the last pause, the longer the next one: a fetch costs as much as decoding dozens of records.
+   */
+  async #pace(records: number): Promise<void> {
     const { minFetchIntervalMs } = this.#options;
     if (minFetchIntervalMs <= 0) return;
     const now = this.#clock.monotonic();
-    if (now >= this.#nextFetchAt) this.#nextFetchAt = now + minFetchIntervalMs;
+    if (now >= this.#nextFetchAt) {
+      this.#nextFetchAt = now + minFetchIntervalMs * (this.#recordsSincePause >= BUSY_RECORDS ? 5 : 1);
+      this.#recordsSincePause = 0;
+    }
+    this.#recordsSincePause += records;
     await new Promise<void>((resolve) => this.#clock.schedule(this.#nextFetchAt - now, resolve));
   }
 

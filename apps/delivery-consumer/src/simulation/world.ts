@@ -154,6 +154,7 @@ export class World implements Surroundings {
     const unfinished = this.#unfinished();
     if (unfinished) throw new Violation(`not at rest: ${unfinished.what}`, ...unfinished.about);
     this.checker.checkEnd();
+    this.#checkConflicts();
     for (const { name, dispatcher, life } of this.#consumers) {
       if (life.isDead) continue;
       const left = {
@@ -225,6 +226,22 @@ export class World implements Surroundings {
       if (plan) this.checker.checkDurable(plan, () => `${where} over ${record.offset}`);
       else if (id === undefined) this.#checkDeadLettered(where, partition, record.offset);
     }
+  }
+
+  /** What claims a sequence that is taken must not vanish. A dead letter may be lost with its process, the halt may not. */
+  #checkConflicts(): void {
+    if (this.scenario.actions.some(({ kind }) => ['crash', 'pause', 'steal_leases', 'store_hangs'].includes(kind)))
+      return;
+    const partitions = Array.from({ length: this.scenario.partitions }, (_, partition) => partition);
+    const letters = partitions.flatMap((partition) => this.log.records(DEAD_LETTER, partition));
+    const noticed = new Set(
+      letters
+        .filter(({ headers }) => headers['waybill-reason'] === 'sequence_conflict')
+        .map(({ headers }) => headers['ce_id']),
+    );
+    for (const { conflictId, stream } of this.scenario.events)
+      if (conflictId !== null && !noticed.has(conflictId))
+        throw new Violation(`conflict: nobody noticed ${conflictId} in ${stream}`, stream);
   }
 
   #checkDeadLettered(where: string, partition: number, offset: number): void {

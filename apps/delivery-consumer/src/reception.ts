@@ -1,5 +1,5 @@
 // Records come in: decode, look up what is unknown with one query for all, then admit each to its lanes in log order.
-import type { UnorderedId } from '#deliveries';
+import type { SequenceClaim, UnorderedId } from '#deliveries';
 import { decodeRecord, type WaybillEvent } from '#events';
 import type { ConsumedRecord, RecordBatch } from '#kafka';
 import { type Delivery, Lane, laneKey, type RecordPosition } from '#lane';
@@ -243,24 +243,32 @@ export class Reception {
     // A lane that left memory would halt without anybody noticing, and its record would never be done.
     lane.claims++;
     // A success that is not on record yet can't be asked about: the database would know no event of that sequence.
-    if (lane.unsaved > 0)
+    if (lane.unsaved > 0) {
       await new Promise<void>((resolve) => this.#context.journal.afterCommit(lane.partition, resolve));
+    }
+    const isConflict = await this.#isConflict(lane, claim);
+    lane.claims--;
+    const partition = partitionOf(this.#context, lane);
+    if (!partition) return;
+    const done = () => {
+      if (position) position.remaining--;
+    };
+    if (isConflict) {
+      this.#onConflict(partition, lane, event, sequence);
+      // Not before the halt is on record: nothing else would tell of this event.
+      this.#context.journal.afterCommit(partition.number, done);
+    } else {
+      done();
+    }
+  }
+
+  /** Waits for the database as long as it takes. */
+  async #isConflict(lane: Lane, claim: SequenceClaim): Promise<boolean> {
     for (;;) {
       try {
-        const inMemory = lane.queue.find((delivery) => delivery.sequence === sequence);
-        const isConflict = inMemory
-          ? inMemory.event.eventId !== event.eventId
-          : (await this.#context.store.findConflicts([claim])).length > 0;
-        lane.claims--;
-        const partition = partitionOf(this.#context, lane);
-        if (!partition) return;
-        const done = () => {
-          if (position) position.remaining--;
-        };
-        if (!isConflict) return done();
-        this.#onConflict(partition, lane, event, sequence);
-        // Not before the halt is on record: nothing else would tell of this event.
-        return void this.#context.journal.afterCommit(partition.number, done);
+        const inMemory = lane.queue.find((delivery) => delivery.sequence === claim.sequence);
+        if (inMemory) return inMemory.event.eventId !== claim.eventId;
+        return (await this.#context.store.findConflicts([claim])).length > 0;
       } catch (error) {
         this.#context.logger.warn({ error }, 'could not look up a sequence; trying again');
         await new Promise<void>((resolve) => this.#context.clock.schedule(1_000, resolve));

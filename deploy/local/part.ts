@@ -50,7 +50,7 @@ export interface Watch {
 /** Makes sure the part runs and answers. Throws a StackError with the end of its log when it does not. */
 export async function ensurePart(dir: string, part: Part, watch: Watch): Promise<void> {
   const running = await runningPart(dir, part);
-  if (running !== null) return answers(dir, part, running, watch.signal);
+  if (running !== null && (await goesOn(dir, part, running, watch.signal))) return;
   for (let start = 1; ; start++) {
     watch.signal?.throwIfAborted();
     const startedAt = performance.now();
@@ -65,6 +65,17 @@ export async function ensurePart(dir: string, part: Part, watch: Watch): Promise
       watch.onProgress?.(`${part.name} ended while starting, trying again`);
       await delay(RESTART_DELAY_MS * start);
     }
+  }
+}
+
+/** False when it ended meanwhile: one that has just been killed still looks alive for a moment. */
+async function goesOn(dir: string, part: Part, running: ProcessId, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    await answers(dir, part, running, signal);
+    return true;
+  } catch (error) {
+    if (await isRunning(running)) throw error;
+    return false;
   }
 }
 

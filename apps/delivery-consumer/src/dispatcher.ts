@@ -151,11 +151,17 @@ export class Dispatcher {
     return { nextInMs: Math.max(0, options.flushIntervalMs - (clock.monotonic() - askedAt)) };
   }
 
-  /** Everything that is neither a record nor a flush: leases to take and to give back, due lanes, changed endpoints. */
-  async tend(): Promise<LoopResult> {
+  /** What must not wait for the database: leases that run out while it hangs, and records that have waited too long. */
+  watch(): LoopResult {
     const now = this.#context.clock.monotonic();
     this.#watchLeases(now);
     if (now >= this.#spillAt) this.#spillWaiting(now);
+    return { nextInMs: 50 };
+  }
+
+  /** Everything that is neither a record nor a flush: leases to take and to give back, due lanes, changed endpoints. */
+  async tend(): Promise<LoopResult> {
+    const now = this.#context.clock.monotonic();
     if (now >= this.#acquireAt) await this.#acquire(now);
     await this.#releaseDrained();
     if (now >= this.#refreshAt) {

@@ -1,5 +1,5 @@
 // Checks that what is read from the database is not taken into memory when memory has known better meanwhile.
-import { deferred, FakeClock } from '#clock';
+import { type Deferred, deferred, FakeClock } from '#clock';
 import { Lane } from '#lane';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Context } from './context.ts';
@@ -16,13 +16,15 @@ const parkedLane = (streamId: string) => {
 describe('the sweeper', () => {
   let partition: Partition;
   let adopted: string[];
-  let reading: ReturnType<typeof deferred<Lane[]>>;
+  let begun: Deferred<void>;
+  let reading: Deferred<Lane[]>;
   let retries: Retries;
 
   beforeEach(() => {
     partition = new Partition(0);
     partition.phase = 'owned';
     adopted = [];
+    begun = deferred();
     reading = deferred<Lane[]>();
     const context = {
       options: { sweepIntervalMs: 1_000 },
@@ -32,7 +34,10 @@ describe('the sweeper', () => {
       endpoints: { closed: () => [], dueForProbe: () => [], load: async () => undefined },
       store: {
         findOpenCommands: async () => [],
-        findDueLanes: () => reading.promise,
+        findDueLanes: () => {
+          begun.resolve();
+          return reading.promise;
+        },
         findDueUnordered: async () => [],
         findHaltedEndpoints: async () => [],
       },
@@ -42,6 +47,7 @@ describe('the sweeper', () => {
 
   it('adopts the lanes that are due', async () => {
     const run = retries.runOnce();
+    await begun.promise;
     reading.resolve([parkedLane('a'), parkedLane('b')]);
     await run;
     expect(adopted).toEqual(['a', 'b']);
@@ -49,6 +55,7 @@ describe('the sweeper', () => {
 
   it('leaves out a lane that left memory while it was read: its row may say more by now', async () => {
     const run = retries.runOnce();
+    await begun.promise;
     const [gone, due] = [parkedLane('gone'), parkedLane('due')];
     partition.evict(gone.key);
     reading.resolve([gone, due]);
@@ -58,6 +65,7 @@ describe('the sweeper', () => {
 
   it('takes nothing for a partition that was lost while it was read', async () => {
     const run = retries.runOnce();
+    await begun.promise;
     partition.phase = 'gone';
     reading.resolve([parkedLane('a')]);
     await run;

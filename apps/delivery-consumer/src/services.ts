@@ -31,6 +31,7 @@ export function createServices(parts: Parts): Service[] {
     new Loop({ name, runOnce, clock, logger });
   const flush = loop('flush', () => dispatcher.flush());
   const tend = loop('tend', () => dispatcher.tend());
+  const watch = loop('watch', () => Promise.resolve(dispatcher.watch()));
   const upkeep = loop('history upkeep', async () => {
     const made = await ensureDeliveryPartitions(pool, clock.now());
     const dropped = await dropOldHistory(pool, config.retention.historyDays, clock.now());
@@ -61,7 +62,11 @@ export function createServices(parts: Parts): Service[] {
       },
       stop: () => undefined,
     },
-    ...[flush, tend, upkeep].map((one) => ({ name: one.name, start: () => one.start(), stop: () => one.stop() })),
+    ...[watch, flush, tend, upkeep].map((one) => ({
+      name: one.name,
+      start: () => one.start(),
+      stop: () => one.stop(),
+    })),
     { name: 'readiness', stop: () => void (startFault = 'stopping') },
   ];
 }

@@ -96,7 +96,11 @@ export class Consumer {
         logger,
         random: world.dice.random,
       });
-    this.#loops = [loop('flush', 0, () => this.dispatcher.flush()), loop('tend', 100, () => this.dispatcher.tend())];
+    this.#loops = [
+      loop('watch', 100, () => Promise.resolve(this.dispatcher.watch())),
+      loop('flush', 0, () => this.dispatcher.flush()),
+      loop('tend', 100, () => this.dispatcher.tend()),
+    ];
   }
 
   async start(): Promise<void> {

@@ -40,13 +40,13 @@ export interface DispatcherOptions {
 
 export const defaultDispatcherOptions = {
   circuitBreaker: true,
-  maxBufferedRecords: 4_000,
+  maxBufferedRecords: 3_000,
   maxBufferedBytes: 16 * 1_048_576,
   maxQueuedPerLane: 100,
   maxWaitMs: 1_000,
   maxWaitWhenBusyMs: 5_000,
   maxUnrecordedMs: 1_000,
-  maxLanes: 20_000,
+  maxLanes: 8_000,
   sweepIntervalMs: 5_000,
   pageSize: 20,
 } as const;

@@ -71,6 +71,8 @@ export class Retries {
 
   async #sweep(partitions: number[], now: number): Promise<void> {
     const { store, databaseClock, endpoints, options } = this.#context;
+    // Before the reading: who asks for a sweep meanwhile gets another one.
+    this.#sweepAt = now + options.sweepIntervalMs;
     const query = {
       partitions,
       closedEndpoints: endpoints.closed(now),
@@ -94,7 +96,7 @@ export class Retries {
           if (partition) this.#runner.adoptUnordered(partition, delivery, nextAttemptAt);
         }
         const isFull = lanes.length === SWEEP_LIMIT || unordered.length === SWEEP_LIMIT;
-        this.#sweepAt = now + (isFull ? options.sweepIntervalMs / 10 : options.sweepIntervalMs);
+        if (isFull) this.#sweepAt = now + options.sweepIntervalMs / 10;
       },
     );
   }

@@ -9,6 +9,11 @@ import type { Partition } from './partition.ts';
 import type { Slot } from './scheduler.ts';
 import { HOLD_MS, Transitions, type Wakeups } from './transitions.ts';
 
+/**
+ * Requests started in one turn of the event loop. With all 512 at once a flush under full load took 0.25 s, as its statements
+ * wait for their turns; with 128 0.19 s and 5 % fewer deliveries, with 32 0.09 s and 18 % fewer.
+ */
+const BURST = 128;
 /** After a fault of the database a lane is tried again this much later. */
 const FAULT_PAUSE_MS = 1_000;
 
@@ -66,13 +71,18 @@ export class Runner implements Wakeups {
     this.#cancelTimer?.();
   }
 
-  /** Starts whatever the limits allow. Once a turn of the event loop is enough. */
+  /** Starts what the limits allow, a burst in each turn of the event loop: the answers of PostgreSQL come in between. */
   #pumpSoon(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
     setImmediate(() => {
       this.#isPumping = false;
-      for (let slot = this.#context.scheduler.next(); slot; slot = this.#context.scheduler.next()) void this.#run(slot);
+      for (let started = 0; started < BURST; started++) {
+        const slot = this.#context.scheduler.next();
+        if (!slot) return;
+        void this.#run(slot);
+      }
+      this.#pumpSoon();
     });
   }
 

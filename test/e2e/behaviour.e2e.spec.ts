@@ -517,7 +517,14 @@ describe('records that nothing can be made of', () => {
     expect(letters).toHaveLength(poison.length);
     for (const letter of letters) expect(letter.headers['waybill-reason']).toMatch(/\w/);
     expect(letters.map((letter) => letter.value)).toEqual(poison.map(({ value }) => value && String(value)));
-    expect((await world.deliveries(endpoint.id)).map((row) => row.state)).toEqual(['delivered']);
+    const rows = await until(
+      async () => {
+        const found = await world.deliveries(endpoint.id);
+        return found.length > 0 && found;
+      },
+      { withinMs: 10_000, what: 'the good record to be on record' },
+    );
+    expect(rows.map((row) => row.state)).toEqual(['delivered']);
   });
 });
 

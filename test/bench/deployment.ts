@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createPool, openDataSource, type Pool } from '#database';
 import { checkNewEndpoint, createEndpoint, endpointsEntities, putTenant, SecretBox } from '#endpoints';
 import { AddressGuard } from '#http-delivery';
-import packageJson from '../../package.json' with { type: 'json' };
+import { serviceCommand } from '../../deploy/local/index.ts';
 import { tenantIdOf } from './load.ts';
 import type { Options } from './options.ts';
 import { type Child, freePort, startService } from './processes.ts';
@@ -159,11 +159,9 @@ export class Deployment implements AsyncDisposable {
   /** Exactly as `npm run` would, but without npm's process in between. */
   #start(name: string, script: string, moreFlags: string[], managementPort = 0): Child {
     if (this.#isStopped) throw new Error('stopped while starting');
-    const words = (packageJson.scripts as Record<string, string>)[script]!.split(' ');
-    const at = words.indexOf('node');
-    const assignments = words.slice(0, at).map((word) => word.split('=', 2));
-    const args = [...moreFlags, ...words.slice(at + 1)];
-    const env = { ...this.#env, ...Object.fromEntries(assignments), MANAGEMENT_PORT: String(managementPort) };
+    const command = serviceCommand(script);
+    const args = [...moreFlags, ...command.args];
+    const env = { ...this.#env, ...command.env, MANAGEMENT_PORT: String(managementPort) };
     return startService(name, { args, cwd: CHECKOUT, env, logFile: this.#logFile(name) });
   }
 

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { until } from '#testkit';
+import { serviceCommand } from '../../deploy/local/index.ts';
 
 export type ServiceName = 'outbox-relay' | 'delivery-consumer' | 'status-service' | 'migrate';
 export type Environment = Record<string, string>;
@@ -32,11 +33,12 @@ export class ServiceProcess {
     this.name = name;
     this.managementUrl = `http://127.0.0.1:${ports.management}`;
     this.httpUrl = `http://127.0.0.1:${ports.http}`;
-    const main = `dist/apps/${name}/src/main.js`;
-    this.#child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', '--enable-source-maps', main], {
+    const command = serviceCommand(name === 'migrate' ? name : `start:${name}`);
+    this.#child = spawn(command.file, command.args, {
       cwd: ROOT,
       // Nothing of our own environment, and no addresses from a local stack's file.
       env: {
+        ...command.env,
         NODE_ENV: 'production',
         MANAGEMENT_HOST: '127.0.0.1',
         HTTP_HOST: '127.0.0.1',

@@ -1,7 +1,7 @@
 // Which folder may know which: imports point one way, and only one folder knows each outside technology.
 const layers = {
   pure: 'events|signing|lane|clock',
-  platform: 'config|telemetry|worker',
+  platform: 'config|telemetry|worker|failpoint',
   adapters: 'database|kafka|schema-registry|http-delivery',
   stores: 'outbox|endpoints|deliveries|audit',
 };

@@ -1,4 +1,4 @@
-// Three projects: unit (nothing outside the process), integration (real PostgreSQL and Kafka), e2e (built processes).
+// Four projects: unit (nothing outside the process), integration (real PostgreSQL and Kafka), e2e (built processes), chaos (their faults).
 import { defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
@@ -15,7 +15,16 @@ export default defineConfig({
           name: 'unit',
           environment: 'node',
           include: ['{apps,libs,deploy,test}/**/*.spec.ts'],
-          exclude: ['**/*.int.spec.ts', '**/*.e2e.spec.ts', '**/node_modules/**'],
+          exclude: ['**/*.{int,e2e,chaos,sim}.spec.ts', '**/node_modules/**'],
+        },
+      },
+      {
+        ...base,
+        test: {
+          name: 'simulation',
+          environment: 'node',
+          include: ['test/**/*.sim.spec.ts'],
+          testTimeout: 900_000,
         },
       },
       {
@@ -28,6 +37,17 @@ export default defineConfig({
           name: 'e2e',
           environment: 'node',
           include: ['test/e2e/**/*.e2e.spec.ts'],
+          ...stack,
+          testTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        ...base,
+        test: {
+          name: 'chaos',
+          environment: 'node',
+          include: ['test/chaos/**/*.chaos.spec.ts'],
           ...stack,
           testTimeout: 180_000,
           fileParallelism: false,

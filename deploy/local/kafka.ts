@@ -74,7 +74,9 @@ export function serverProperties(
   id: number,
   dataDir: string,
 ): Record<string, string | number | boolean> {
-  const { client, controller } = options.brokers[id - 1]!;
+  const { client, controller, zones = [] } = options.brokers[id - 1]!;
+  const names = zones.map((_, i) => `ZONE_${i + 1}`);
+  const also = (write: (name: string, i: number) => string) => names.map((name, i) => `,${write(name, i)}`).join('');
   const copies = Math.min(3, options.brokers.length);
   const leastInSync = Math.max(1, copies - 1);
   return {
@@ -82,10 +84,10 @@ export function serverProperties(
     'node.id': id,
     'controller.quorum.voters': options.brokers.map((b, i) => `${i + 1}@127.0.0.1:${b.controller}`).join(','),
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': `CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT${also((name) => `${name}:PLAINTEXT`)}`,
     'inter.broker.listener.name': 'CLIENT',
-    listeners: `CLIENT://127.0.0.1:${client},CONTROLLER://127.0.0.1:${controller}`,
-    'advertised.listeners': `CLIENT://127.0.0.1:${client}`,
+    listeners: `CLIENT://127.0.0.1:${client},CONTROLLER://127.0.0.1:${controller}${also((name, i) => `${name}://127.0.0.1:${zones[i]!.listen}`)}`,
+    'advertised.listeners': `CLIENT://127.0.0.1:${client}${also((name, i) => `${name}://127.0.0.1:${zones[i]!.advertised}`)}`,
     'log.dirs': dataDir,
     'auto.create.topics.enable': false,
     'default.replication.factor': copies,

@@ -28,6 +28,8 @@ export interface StackOptions {
   dir?: string;
   /** 1 or 3 Kafka nodes. Default: as many as the stack has, 1 for a new one. */
   brokers?: number;
+  /** Further listeners of each broker of a new stack, for clients that come through proxies. Default: none. */
+  zones?: number;
   /** For a stack that is wiped soon: quicker to make, and not to be trusted after a crash of the machine. */
   throwaway?: boolean;
   /** Gives up: the call throws, and what it has started by then stays for `stopStack`. */
@@ -122,7 +124,7 @@ async function stateFor(dir: string, options: StackOptions): Promise<StackState>
       `The stack in ${dir} has ${known.brokers.length} broker(s), not ${wanted}.\n  Remove it first: npm run stack:down -- --wipe`,
     );
   }
-  const state = known ?? (await newState(wanted));
+  const state = known ?? (await newState(wanted, options.zones));
   const parts = partsOf(dir, state, options);
   const running = await Promise.all(parts.map((part) => runningPart(dir, part)));
   // Servers whose pid file is lost would hold their ports; without a memory their data is of no use either.
@@ -134,7 +136,8 @@ async function stateFor(dir: string, options: StackOptions): Promise<StackState>
   return placed;
 }
 
-function partsOf(dir: string, state: StackState, options: StackOptions): Part[] {
+/** The servers of a stack, whether they run or not. */
+export function partsOf(dir: string, state: StackState, options: StackOptions): Part[] {
   // Java and the artifacts are looked for once, and only when a part has to be started.
   let found: ReturnType<typeof findRuntime> | undefined;
   const runtime = () => (found ??= findRuntime(options));

@@ -19,3 +19,8 @@ test('gives the consumer more threads for name look-ups', () => {
 test('names a script that has another form', () => {
   expect(() => serviceCommand('check')).toThrow('package.json: the script check must read');
 });
+
+test('arms failpoints by the command line, when asked', () => {
+  expect(serviceCommand('start:outbox-relay').args).not.toContain('--conditions=failpoints');
+  expect(serviceCommand('start:outbox-relay', { isArmed: true }).args[0]).toBe('--conditions=failpoints');
+});

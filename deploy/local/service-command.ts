@@ -12,9 +12,9 @@ export interface ServiceCommand {
 
 /**
  * The command of one npm script of the form `[NAME=value …] [exec] node [options] file`, e.g. of `start:outbox-relay`, with this very
- * Node. Starting it directly makes the child's pid the service's own.
+ * Node. Starting it directly makes the child's pid the service's own. `isArmed`: its failpoints obey WAYBILL_FAILPOINTS.
  */
-export function serviceCommand(script: string): ServiceCommand {
+export function serviceCommand(script: string, { isArmed = false } = {}): ServiceCommand {
   const manifest = JSON.parse(readFileSync(join(checkoutDir(), 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };
@@ -30,7 +30,7 @@ export function serviceCommand(script: string): ServiceCommand {
   const args = words.slice(node + 1);
   return {
     file: process.execPath,
-    args: [...args.slice(0, -1), join(checkoutDir(), args.at(-1)!)],
+    args: [...(isArmed ? ['--conditions=failpoints'] : []), ...args.slice(0, -1), join(checkoutDir(), args.at(-1)!)],
     env: Object.fromEntries(settings),
   };
 }

@@ -8,6 +8,13 @@ import { freePorts, isFree } from './ports.ts';
 export interface BrokerPorts {
   client: number;
   controller: number;
+  /** Further listeners, each named to its clients by another port: there a proxy may stand, or nothing. */
+  zones?: readonly ZonePorts[];
+}
+
+export interface ZonePorts {
+  listen: number;
+  advertised: number;
 }
 
 export interface StackState {
@@ -40,15 +47,22 @@ export function writeState(dir: string, state: StackState): void {
   renameSync(`${file}.new`, file);
 }
 
-export async function newState(brokers: number): Promise<StackState> {
-  const ports = await freePorts(2 + 2 * brokers);
+export async function newState(brokers: number, zones = 0): Promise<StackState> {
+  const ports = await freePorts(2 + (2 + 2 * zones) * brokers);
+  const next = () => ports.pop()!;
+  const zone = (): ZonePorts => ({ listen: next(), advertised: next() });
+  const broker = (): BrokerPorts => ({
+    client: next(),
+    controller: next(),
+    ...(zones > 0 && { zones: Array.from({ length: zones }, zone) }),
+  });
   return {
     version: 1,
     clusterId: newClusterId(),
     password: randomBytes(12).toString('hex'),
-    postgresPort: ports[0]!,
-    registryPort: ports[1]!,
-    brokers: Array.from({ length: brokers }, (_, i) => ({ client: ports[2 + 2 * i]!, controller: ports[3 + 2 * i]! })),
+    postgresPort: next(),
+    registryPort: next(),
+    brokers: Array.from({ length: brokers }, broker),
   };
 }
 
@@ -60,9 +74,16 @@ function newClusterId(): string {
 
 /** The same stack on new ports, when another program has taken an old one. Only for a stack of which nothing runs. */
 export async function movedFromTakenPorts(state: StackState): Promise<StackState> {
-  const ports = [state.postgresPort, state.registryPort, ...state.brokers.flatMap((b) => [b.client, b.controller])];
+  const ports = [state.postgresPort, state.registryPort, ...state.brokers.flatMap(listeningPorts)];
   const free = await Promise.all(ports.map(isFree));
   if (free.every(Boolean)) return state;
-  const { postgresPort, registryPort, brokers } = await newState(state.brokers.length);
+  const { postgresPort, registryPort, brokers } = await newState(
+    state.brokers.length,
+    state.brokers[0]?.zones?.length ?? 0,
+  );
   return { ...state, postgresPort, registryPort, brokers };
+}
+
+function listeningPorts({ client, controller, zones = [] }: BrokerPorts): number[] {
+  return [client, controller, ...zones.map(({ listen }) => listen)];
 }

@@ -26,6 +26,10 @@ export class Child implements AsyncDisposable {
     return this.#process.pid !== undefined && this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
   /** Asks it to end, and kills it when it has not ended in time. May be called twice. */
   async stop(graceMs = 15_000): Promise<void> {
     if (!this.isRunning) return;

@@ -20,6 +20,12 @@ describe('bad settings', () => {
   const bad: [ServiceName, Environment, RegExp[]][] = [
     ['outbox-relay', { WAYBILL_OUTBOX_SHARD: '4' }, [/WAYBILL_OUTBOX_SHARD: .*WAYBILL_OUTBOX_SHARDS/]],
     ['delivery-consumer', { WAYBILL_MAX_INFLIGHT: '9' }, [/WAYBILL_MAX_INFLIGHT: .*WAYBILL_MAX_IN_FLIGHT\b/]],
+    // Only the command line arms failpoints: to a production start they are an unknown setting.
+    [
+      'delivery-consumer',
+      { WAYBILL_FAILPOINTS: 'consumer.before_send=exit' },
+      [/WAYBILL_FAILPOINTS: is not a setting/],
+    ],
     ['status-service', { WAYBILL_ADMIN_TOKEN: 'short', HTTP_PORT: 'http' }, [/WAYBILL_ADMIN_TOKEN/, /HTTP_PORT/]],
     ['migrate', { WAYBILL_TOPIC_PARTITIONS: '0', LOG_LEVEL: 'loud' }, [/WAYBILL_TOPIC_PARTITIONS/, /LOG_LEVEL/]],
   ];

@@ -5,7 +5,6 @@ import type { Pool } from '#database';
 import {
   acquirePartitions,
   commitBatch,
-  findConflicts,
   findDueLanes,
   findDueUnordered,
   findHaltedEndpoints,
@@ -14,6 +13,7 @@ import {
   findOpenCommands,
   findProbeLane,
   findUnordered,
+  judgeClaims,
   loadPages,
   releasePartitions,
 } from '#deliveries';
@@ -44,7 +44,7 @@ export function createDeliveryStore(pool: Pool, holder: string, clock: Clock): D
     loadPages: (requests, limit) => loadPages(pool, requests, limit, now()),
     findDueUnordered: (query) => findDueUnordered(pool, { ...query, admittedAt: now() }),
     findUnordered: (ids) => findUnordered(pool, ids, now()),
-    findConflicts: (claims) => findConflicts(pool, claims),
+    judgeClaims: (claims) => judgeClaims(pool, claims),
     findOpenCommands: (partitions, limit) => findOpenCommands(pool, partitions, limit),
   };
 }

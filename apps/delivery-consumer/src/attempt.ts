@@ -3,12 +3,14 @@ import type { Clock } from '#clock';
 import type { AttemptRow } from '#deliveries';
 import type { EndpointPolicy } from '#endpoints';
 import { eventTypeLabel } from '#events';
+import { failpoint } from '#failpoint';
 import type { HttpResult } from '#http-delivery';
 import { classify, type Delivery, type Outcome } from '#lane';
 import { signRequest, SigningFault } from '#signing';
-import type { Logger } from '#telemetry';
+import type { LineLogger } from '#telemetry';
 import type { DatabaseClock } from './database-clock.ts';
 import type { ConsumerMetrics } from './metrics.ts';
+import type { OrderWitness } from './order-witness.ts';
 import type { Partition } from './partition.ts';
 import type { Sender } from './ports.ts';
 
@@ -16,8 +18,9 @@ export interface AttemptPorts {
   sender: Sender;
   clock: Clock;
   databaseClock: DatabaseClock;
-  attemptLogger: Logger;
+  attemptLogger: LineLogger;
   metrics: ConsumerMetrics;
+  witness: OrderWitness;
 }
 
 export interface AttemptInput {
@@ -46,7 +49,10 @@ export async function attempt(input: AttemptInput, ports: AttemptPorts): Promise
   delivery.attempts++;
   delivery.attemptsEpoch = epoch;
   delivery.firstAttemptAt ??= startedAt;
-  const result = await ports.sender.send({
+  const hit = failpoint('consumer.before_send');
+  if (hit) await hit;
+  ports.witness.starts(delivery, epoch);
+  const sending = ports.sender.send({
     url: policy.url,
     headers: request.headers,
     body: request.body,
@@ -54,7 +60,12 @@ export async function attempt(input: AttemptInput, ports: AttemptPorts): Promise
     connections: policy.maxConcurrency,
     signal: partition.signal,
   });
+  const hitInFlight = failpoint('consumer.in_flight');
+  if (hitInFlight) await hitInFlight;
+  const result = await sending;
   const outcome = classify(result, policy.successStatus, startedAt);
+  const hitAfter = outcome.kind === 'success' ? failpoint('consumer.after_success_before_flush') : undefined;
+  if (hitAfter) await hitAfter;
   const errorClass = outcome.kind === 'success' ? null : outcome.errorClass;
   const statusCode = result.kind === 'response' ? result.statusCode : null;
   const isUnknown = result.kind === 'failed' && result.bytesSent;
@@ -150,11 +161,11 @@ function report(
     partition: partition.number,
     epoch: partition.epoch,
     outcome: outcome.kind,
-    ...(errorClass === '' ? {} : { errorClass }),
-    ...(result.kind === 'response' ? { statusCode: result.statusCode } : {}),
+    errorClass: errorClass || undefined,
+    statusCode: result.kind === 'response' ? result.statusCode : undefined,
     durationMs: Math.round(result.durationMs),
-    ...(isProbe ? { probe: true } : {}),
-    ...(event.traceparent === undefined ? {} : { traceparent: event.traceparent }),
+    probe: isProbe || undefined,
+    traceparent: event.traceparent,
   };
   if (outcome.kind === 'success') ports.attemptLogger.info(line, 'attempt');
   else ports.attemptLogger.warn(line, 'attempt');

@@ -1,11 +1,12 @@
 // What the stages of the dispatcher share: its settings, its ports, and the state that each of them may touch.
 import type { Clock, Random } from '#clock';
 import type { Lane } from '#lane';
-import type { Logger } from '#telemetry';
+import type { LineLogger, Logger } from '#telemetry';
 import type { DatabaseClock } from './database-clock.ts';
 import type { EndpointRegistry } from './endpoint-registry.ts';
 import type { Journal } from './journal.ts';
 import type { ConsumerMetrics } from './metrics.ts';
+import type { OrderWitness } from './order-witness.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { Partition } from './partition.ts';
 import type { DeliveryStore, Log, Sender } from './ports.ts';
@@ -63,12 +64,13 @@ export interface Context {
   isBusy: () => boolean;
   logger: Logger;
   /** For the one line of each attempt. */
-  attemptLogger: Logger;
+  attemptLogger: LineLogger;
   metrics: ConsumerMetrics;
   partitions: Map<number, Partition>;
   endpoints: EndpointRegistry;
   scheduler: Scheduler;
   journal: Journal;
+  witness: OrderWitness;
   outgoing: Outgoing;
 }
 

@@ -4,10 +4,11 @@ import { Module } from '@nestjs/common';
 import { systemClock } from '#clock';
 import { loadConfig } from '#config';
 import { createPool, type Pool } from '#database';
+import { deliveryGroupId } from '#deliveries';
 import { SecretBox } from '#endpoints';
 import { AddressGuard, HttpSender } from '#http-delivery';
 import { createKafka, type KafkaClient, type LogConsumer, type LogProducer } from '#kafka';
-import { createHotLogger, createLogger, createMetrics, type Logger, type Registry, version } from '#telemetry';
+import { createLineLogger, createLogger, createMetrics, type Logger, type Registry, version } from '#telemetry';
 import { createDeliveryStore, createEndpointSource, createLog } from './adapters.ts';
 import { createBusyMeter } from './busy-meter.ts';
 import { type ConsumerConfig, consumerConfigSchema } from './config.ts';
@@ -61,7 +62,7 @@ const NAME = 'delivery-consumer';
       provide: CONSUMER,
       useFactory: ({ topics }: ConsumerConfig, kafka: KafkaClient) =>
         kafka.consumer({
-          groupId: `${topics.prefix}.delivery`,
+          groupId: deliveryGroupId(topics.prefix),
           topics: [`${topics.prefix}.events`, `${topics.prefix}.retry`],
           expectedPartitions: topics.partitions,
         }),
@@ -95,7 +96,7 @@ const NAME = 'delivery-consumer';
             clock: systemClock,
             random: Math.random,
             logger,
-            attemptLogger: createHotLogger(NAME, config.log.level),
+            attemptLogger: createLineLogger(NAME, config.log.level),
             metrics: createConsumerMetrics(registry),
             isBusy: createBusyMeter(),
             topicPartitions: config.topics.partitions,

@@ -1,15 +1,18 @@
 // The consumer's main path: records and tickets in, lanes run, one journal transaction at a time, offsets out.
 import type { Clock, Random } from '#clock';
 import type { FenceResult, Owned, Waiting } from '#deliveries';
+import { failpoint } from '#failpoint';
 import type { CommitOffset, RecordBatch } from '#kafka';
-import type { Logger } from '#telemetry';
+import type { LineLogger, Logger } from '#telemetry';
 import type { LoopResult } from '#worker';
 import { type Delivery, type Lane, laneKey } from '#lane';
+import { type Claim, Claims } from './claims.ts';
 import { type Context, type DispatcherOptions, maySend } from './context.ts';
 import { DatabaseClock } from './database-clock.ts';
 import { EndpointRegistry } from './endpoint-registry.ts';
 import { Journal } from './journal.ts';
 import type { ConsumerMetrics } from './metrics.ts';
+import { OrderWitness } from './order-witness.ts';
 import { Outgoing } from './outgoing.ts';
 import { LEASE_MARGIN_MS, Partition } from './partition.ts';
 import type { DeliveryStore, EndpointSource, Log, Sender } from './ports.ts';
@@ -22,6 +25,7 @@ const isWaiting = (lane: Lane, { sequence }: Delivery) =>
   sequence === null ? lane.queue.length > 0 : sequence > lane.delivered;
 
 const COMMIT_OFFSETS_EVERY_MS = 1_000;
+const COMMIT_AGAIN_EVERY_MS = 60_000;
 const ACQUIRE_EVERY_MS = 250;
 const REFRESH_ENDPOINTS_EVERY_MS = 1_000;
 
@@ -33,7 +37,7 @@ export interface DispatcherPorts {
   clock: Clock;
   random: Random;
   logger: Logger;
-  attemptLogger: Logger;
+  attemptLogger: LineLogger;
   metrics: ConsumerMetrics;
   /** True while this process itself is short of processor time. */
   isBusy: () => boolean;
@@ -44,6 +48,7 @@ export interface DispatcherPorts {
 export class Dispatcher {
   readonly #context: Context;
   readonly #runner: Runner;
+  readonly #claims: Claims;
   readonly #reception: Reception;
   readonly #retries: Retries;
   readonly #eventsTopic: string;
@@ -52,6 +57,7 @@ export class Dispatcher {
   #spillAt = 0;
   #refreshAt = 0;
   #commitOffsetsAt = 0;
+  #commitAgainAt = 0;
   #isStopping = false;
   /** Leases to give back: nothing of them is ours any more but the lease. */
   #releasing: Owned[] = [];
@@ -79,10 +85,15 @@ export class Dispatcher {
         () => clock.monotonic(),
         () => databaseClock.now(),
       ),
+      witness: new OrderWitness((violation) => {
+        ports.metrics.orderViolations.inc();
+        logger.error(violation, 'a request was made out of order');
+      }),
       outgoing: new Outgoing({ log, logger, topicPrefix: options.topicPrefix, partitions: ports.topicPartitions }),
     };
     this.#runner = new Runner(this.#context);
-    this.#reception = new Reception(this.#context, this.#runner);
+    this.#claims = new Claims(this.#context, this.#runner.transitions);
+    this.#reception = new Reception(this.#context, this.#runner, this.#claims);
     this.#retries = new Retries(this.#context, this.#runner);
   }
 
@@ -128,20 +139,24 @@ export class Dispatcher {
   /** R7: writes what happened, renews the leases when due, and lets the consequences follow. Throws on a fault of PostgreSQL. */
   async flush(): Promise<LoopResult> {
     const { journal, store, clock, databaseClock, options, outgoing, metrics } = this.#context;
+    const hasNews = !journal.isEmpty;
+    if (hasNews) await failpoint('consumer.before_flush');
     const askedAt = clock.monotonic();
     const isRenewal = askedAt >= this.#renewAt;
     const owned = this.#owned();
     if (owned.length > 0 && (isRenewal || !journal.isEmpty)) {
       const cut = journal.cut();
       const result = await store.commit(owned, isRenewal ? options.leaseMs : null, cut.batch, (databaseNow) =>
-        databaseClock.set(databaseNow, clock.monotonic()),
+        databaseClock.set(databaseNow, askedAt),
       );
       metrics.flushDuration.observe((clock.monotonic() - askedAt) / 1000);
       if (isRenewal) this.#renewed(result, askedAt);
       this.#loseAllBut(owned, result);
+      const claims = this.#claimsOf(result.refused);
       journal.committed(cut, result);
-      this.#settleRefused(result.refused);
+      for (const claim of claims) this.#claims.settle(claim);
     }
+    if (hasNews) await failpoint('consumer.after_flush_before_offsets');
     await this.#commitOffsets(clock.monotonic());
     void outgoing.flush();
     for (const partition of this.#context.partitions.values()) {
@@ -222,15 +237,18 @@ export class Dispatcher {
     this.#acquireAt = now + ACQUIRE_EVERY_MS;
     const waiting = this.waitingPartitions;
     if (waiting.length === 0 || this.#isStopping) return;
-    const { store, options, clock, databaseClock, partitions, logger } = this.#context;
+    const { store, options, clock, partitions, logger } = this.#context;
     const askedAt = clock.monotonic();
-    for (const { partition: number, epoch, isClean } of await store.acquire(options.leaseMs, waiting)) {
+    const acquired = await store.acquire(options.leaseMs, waiting);
+    const hit = failpoint('consumer.after_acquire');
+    if (hit) await hit;
+    for (const { partition: number, epoch, isClean, uncleanEpoch, uncleanAt } of acquired) {
       const partition = partitions.get(number);
       if (partition?.phase !== 'waiting') continue;
       partition.phase = 'owned';
       partition.epoch = epoch;
       partition.leaseUntil = askedAt + options.leaseMs;
-      partition.uncleanSince = isClean ? null : databaseClock.now();
+      partition.lastUnclean = uncleanAt === null ? null : { epoch: uncleanEpoch, at: uncleanAt };
       logger.info({ partition: number, epoch, clean: isClean }, 'partition acquired');
       this.#reception.admitWaiting(partition);
     }
@@ -303,6 +321,7 @@ export class Dispatcher {
       this.#drop(partition);
     }
     if (this.#releasing.length === 0) return;
+    await failpoint('consumer.before_release');
     await store.release(this.#releasing);
     logger.info({ partitions: this.#releasing.map(({ partition }) => partition) }, 'partitions released');
     this.#releasing = [];
@@ -367,8 +386,12 @@ export class Dispatcher {
     if (now < this.#commitOffsetsAt) return;
     this.#commitOffsetsAt = (now === Infinity ? 0 : now) + COMMIT_OFFSETS_EVERY_MS;
     const offsets: CommitOffset[] = [];
+    // Deleted offsets come back by themselves, also where nothing is read.
+    const isAgain = now >= this.#commitAgainAt;
+    if (isAgain) this.#commitAgainAt = now + COMMIT_AGAIN_EVERY_MS;
     for (const partition of this.#context.partitions.values()) {
       if (partition.phase === 'waiting') continue;
+      if (isAgain) partition.records.commitAgain();
       const offset = partition.records.committable();
       if (offset !== null) {
         offsets.push({ topic: this.#eventsTopic, partition: partition.number, offset });
@@ -383,17 +406,18 @@ export class Dispatcher {
         partition.ticketOffset = null;
       }
     }
-    if (offsets.length > 0) await this.#context.log.commit(offsets);
+    if (offsets.length === 0) return;
+    await this.#context.log.commit(offsets);
+    await failpoint('consumer.after_offsets');
   }
 
-  /** Rows that PostgreSQL had already: a record read twice, or another event under the same sequence. */
-  #settleRefused(refused: readonly Waiting[]): void {
-    for (const { partition: number, delivery } of refused) {
-      if (delivery.sequence === null) continue;
-      const lane = this.#context.partitions
-        .get(number)
-        ?.lanes.get(laneKey(delivery.endpointId, delivery.event.streamId));
-      if (lane) void this.#reception.settleClaim({ lane, sequence: delivery.sequence, event: delivery.event });
-    }
+  /** Rows that PostgreSQL had already: a record read twice, or another event under the same sequence. Its records wait for the answer. */
+  #claimsOf(refused: readonly Waiting[]): Claim[] {
+    return refused.flatMap(({ partition, delivery }) => {
+      const { event, sequence } = delivery;
+      if (sequence === null) return [];
+      const lane = this.#context.partitions.get(partition)?.lanes.get(laneKey(delivery.endpointId, event.streamId));
+      return lane ? [{ lane, sequence, event, positions: delivery.positions.splice(0) }] : [];
+    });
   }
 }

@@ -51,8 +51,11 @@ export class Outgoing {
     });
   }
 
-  /** A delivery that will not be attempted again by itself; the record is the event's, with the last failure in its headers. */
-  deadLetterDelivery(delivery: Delivery, reason: string): void {
+  /**
+   * A delivery that will not be attempted again by itself; the record is the event's, with the last failure in its headers.
+   * `done` runs when Kafka has it.
+   */
+  deadLetterDelivery(delivery: Delivery, reason: string, done: () => void = () => undefined): void {
     const { event, last } = delivery;
     this.#deadLetters.push({
       record: {
@@ -70,7 +73,7 @@ export class Outgoing {
           ...(last?.statusCode ? { 'waybill-last-status': String(last.statusCode) } : {}),
         },
       },
-      done: () => undefined,
+      done,
     });
   }
 

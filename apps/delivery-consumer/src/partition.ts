@@ -15,6 +15,8 @@ export interface Arrival {
   record: ConsumedRecord;
   event: WaybillEvent | null;
   reason: string;
+  /** Keeps its offset; the partition's own, unless the log was made anew meanwhile. */
+  offsets: OffsetTracker;
 }
 
 /** Sending stops this long before the lease ends, and requests in flight are aborted. */
@@ -24,14 +26,15 @@ export class Partition {
   readonly number: number;
   phase: PartitionPhase = 'waiting';
   epoch = 0;
-  /** Database ms of an acquire after an owner that did not release: it may have sent what it had no time to record. */
-  uncleanSince: number | null = null;
+  /** The last take-over, in database ms, from an owner that did not release: it may have sent what it had no time to record. */
+  lastUnclean: { epoch: number; at: number } | null = null;
   /** Monotonic ms: until then nobody else can own it. */
   leaseUntil = -Infinity;
   readonly lanes = new Map<string, Lane>();
   /** Whoever reads lanes from the database meanwhile is told which ones left memory: what they read of those may be older. */
   readonly evictionWatchers = new Set<Set<string>>();
-  readonly records = new OffsetTracker();
+  /** Another one when the log is made anew: its offsets begin again. */
+  records = new OffsetTracker();
   /** Tickets are hints, done when read: the offset to commit. */
   ticketOffset: number | null = null;
   /** Records that came and are not admitted to their lanes yet: until the partition is ours, or the database has answered. */
@@ -66,7 +69,9 @@ export class Partition {
 
   /** True when an earlier owner may have sent this delivery without a record of it. */
   mayHaveBeenTried(delivery: Delivery): boolean {
-    return this.uncleanSince !== null && Date.parse(delivery.event.enqueuedAt) < this.uncleanSince;
+    const { lastUnclean } = this;
+    if (lastUnclean === null || delivery.attemptsEpoch >= lastUnclean.epoch) return false;
+    return Date.parse(delivery.event.enqueuedAt) < lastUnclean.at;
   }
 
   /** Rule R3's part that is not the lane's: the lease holds right now. */

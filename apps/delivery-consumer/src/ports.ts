@@ -4,6 +4,7 @@ import type {
   Batch,
   CommitResult,
   DueDelivery,
+  Judgement,
   LaneId,
   OpenCommand,
   Owned,
@@ -36,7 +37,8 @@ export interface DeliveryStore {
   loadPages(requests: readonly PageRequest[], limit: number): Promise<Delivery[][]>;
   findDueUnordered(query: DueQuery): Promise<DueDelivery[]>;
   findUnordered(ids: readonly UnorderedId[]): Promise<{ waiting: DueDelivery[]; terminal: Set<string> }>;
-  findConflicts(claims: readonly SequenceClaim[]): Promise<SequenceClaim[]>;
+  /** Those that are more than repeats. */
+  judgeClaims(claims: readonly SequenceClaim[]): Promise<Judgement[]>;
   findOpenCommands(partitions: readonly number[], limit: number): Promise<OpenCommand[]>;
 }
 

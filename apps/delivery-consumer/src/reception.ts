@@ -1,19 +1,12 @@
 // Records come in: decode, look up what is unknown with one query for all, then admit each to its lanes in log order.
-import type { SequenceClaim, UnorderedId } from '#deliveries';
+import type { DueDelivery, UnorderedId } from '#deliveries';
 import { decodeRecord, type WaybillEvent } from '#events';
 import type { ConsumedRecord, RecordBatch } from '#kafka';
-import { type Delivery, Lane, laneKey, type RecordPosition } from '#lane';
-import { type Context, partitionOf } from './context.ts';
+import { type Delivery, Lane, laneKey, OffsetTracker, type RecordPosition } from '#lane';
+import type { Claims } from './claims.ts';
+import type { Context } from './context.ts';
 import type { Arrival, Partition } from './partition.ts';
 import type { Runner } from './runner.ts';
-
-/** A record at or below its lane's `delivered`: a repeat, unless its event id is another. */
-interface Claim {
-  lane: Lane;
-  sequence: number;
-  event: WaybillEvent;
-  position?: RecordPosition;
-}
 
 interface Addressed {
   partition: Partition;
@@ -23,25 +16,38 @@ interface Addressed {
 /** What the database knows of lanes and unordered deliveries that are not in memory. */
 interface Known {
   lanes: Map<string, Lane>;
-  waiting: Map<string, { delivery: Delivery; nextAttemptAt: number }>;
+  waiting: Map<string, DueDelivery>;
   terminal: Set<string>;
 }
 
 export class Reception {
   readonly #context: Context;
   readonly #runner: Runner;
+  readonly #claims: Claims;
   #isRunning = false;
 
-  constructor(context: Context, runner: Runner) {
+  constructor(context: Context, runner: Runner, claims: Claims) {
     this.#context = context;
     this.#runner = runner;
+    this.#claims = claims;
   }
 
   /** Takes records of a partition. Returns at once: Kafka is not read while it waits for us. */
   receive(partition: Partition, batch: RecordBatch): void {
+    // Shorter than what was read of it: the topic was made anew.
+    if (batch.highWatermark < partition.records.nextOffset) this.#beginAnew(partition, batch);
     // Decoded here: keys and headers are views on the whole fetch, which must not stay in memory for them.
-    for (const record of batch.records) partition.arrivals.push(toArrival(record));
+    for (const record of batch.records) partition.arrivals.push(toArrival(record, partition.records));
     if (partition.phase === 'owned') this.admitWaiting(partition);
+  }
+
+  /** What was read of the old log goes on as it is, but its offsets mean nothing now. What nobody read the reconciler finds. */
+  #beginAnew(partition: Partition, batch: RecordBatch): void {
+    this.#context.logger.warn(
+      { partition: partition.number, readUntil: partition.records.nextOffset, end: batch.highWatermark },
+      'the log ends before what was read of it: it was made anew, or a broker lags; its records are read as new ones',
+    );
+    partition.records = new OffsetTracker();
   }
 
   /** The partition is ours: what has come for it goes to its lanes. */
@@ -106,9 +112,9 @@ export class Reception {
     };
   }
 
-  #admit(partition: Partition, { record, event, reason }: Arrival, known: Known): void {
+  #admit(partition: Partition, { record, event, reason, offsets }: Arrival, known: Known): void {
     if (partition.phase === 'gone') return;
-    const position = partition.records.receive(record.offset, event?.targets.length ?? 1, record.value?.length ?? 0);
+    const position = offsets.receive(record.offset, event?.targets.length ?? 1, record.value?.length ?? 0);
     if (!position) return;
     if (!event) return this.#deadLetter(partition, record, reason, position);
     for (const target of event.targets) {
@@ -132,12 +138,11 @@ export class Reception {
     switch (reception.kind) {
       case 'past':
         this.#context.metrics.duplicateRecords.inc();
-        void this.settleClaim({ lane, sequence, event, position });
-        return;
+        return this.#claims.settle({ lane, sequence, event, positions: [position] });
       case 'known':
         this.#context.metrics.duplicateRecords.inc();
         if (reception.delivery.event.eventId !== event.eventId)
-          return void this.settleClaim({ lane, sequence, event, position });
+          return this.#claims.settle({ lane, sequence, event, positions: [position] });
         reception.delivery.positions.push(position);
         return;
       case 'park': {
@@ -180,7 +185,7 @@ export class Reception {
     const stored = known.waiting.get(key);
     if (stored) {
       position.remaining--;
-      return this.#runner.adoptUnordered(partition, stored.delivery, stored.nextAttemptAt);
+      return this.#runner.adoptUnordered(partition, stored);
     }
     const lane = this.#newLane(partition, event, endpointId, event.eventId);
     this.#runner.transitions.queue(partition, lane, this.#delivery(event, endpointId, null, position));
@@ -237,58 +242,6 @@ export class Reception {
     });
   }
 
-  /** A repeat is done; another event under a sequence that is taken must not vanish: the lane halts, the record is kept. */
-  async settleClaim({ lane, sequence, event, position }: Claim): Promise<void> {
-    const claim = { endpointId: lane.endpointId, streamId: lane.streamId, sequence, eventId: event.eventId };
-    // A lane that left memory would halt without anybody noticing, and its record would never be done.
-    lane.claims++;
-    // A success that is not on record yet can't be asked about: the database would know no event of that sequence.
-    if (lane.unsaved > 0) {
-      await new Promise<void>((resolve) => this.#context.journal.afterCommit(lane.partition, resolve));
-    }
-    const isConflict = await this.#isConflict(lane, claim);
-    lane.claims--;
-    const partition = partitionOf(this.#context, lane);
-    if (!partition) return;
-    const done = () => {
-      if (position) position.remaining--;
-    };
-    if (isConflict) {
-      this.#onConflict(partition, lane, event, sequence);
-      // Not before the halt is on record: nothing else would tell of this event.
-      this.#context.journal.afterCommit(partition.number, done);
-    } else {
-      done();
-    }
-  }
-
-  /** Waits for the database as long as it takes. */
-  async #isConflict(lane: Lane, claim: SequenceClaim): Promise<boolean> {
-    for (;;) {
-      try {
-        const inMemory = lane.queue.find((delivery) => delivery.sequence === claim.sequence);
-        if (inMemory) return inMemory.event.eventId !== claim.eventId;
-        return (await this.#context.store.findConflicts([claim])).length > 0;
-      } catch (error) {
-        this.#context.logger.warn({ error }, 'could not look up a sequence; trying again');
-        await new Promise<void>((resolve) => this.#context.clock.schedule(1_000, resolve));
-      }
-    }
-  }
-
-  /** Halts the lane at its next turn: a request in flight ends first. */
-  #onConflict(partition: Partition, lane: Lane, event: WaybillEvent, sequence: number): void {
-    const { logger, metrics, outgoing } = this.#context;
-    logger.error(
-      { endpointId: lane.endpointId, streamId: lane.streamId, sequence, eventId: event.eventId },
-      'another event has this sequence',
-    );
-    const delivery = this.#delivery(event, lane.endpointId, sequence, { offset: -1, bytes: 0, remaining: 1 });
-    outgoing.deadLetterDelivery(delivery, 'sequence_conflict');
-    metrics.deadLetters.inc({ reason: 'sequence_conflict' });
-    if (lane.mode !== 'halted') this.#runner.transitions.halt(partition, lane, 'sequence_conflict');
-  }
-
   /** Idle lanes beyond the limit leave memory, the longest unused first; their rows say all there is to know. */
   #evictLanes(): void {
     const { partitions, options } = this.#context;
@@ -306,7 +259,9 @@ export class Reception {
   }
 }
 
-function toArrival(record: ConsumedRecord): Arrival {
+function toArrival(record: ConsumedRecord, offsets: OffsetTracker): Arrival {
   const decoded = decodeRecord(record);
-  return decoded.ok ? { record, event: decoded.event, reason: '' } : { record, event: null, reason: decoded.reason };
+  return decoded.ok
+    ? { record, event: decoded.event, reason: '', offsets }
+    : { record, event: null, reason: decoded.reason, offsets };
 }

@@ -1,10 +1,10 @@
 // Checks that what is read from the database is not taken into memory when memory has known better meanwhile.
 import { type Deferred, deferred, FakeClock } from '#clock';
-import { Lane } from '#lane';
+import { type BlockReason, Lane, type LaneMode } from '#lane';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Context } from './context.ts';
 import { Partition } from './partition.ts';
-import { Retries } from './retries.ts';
+import { isApplicable, Retries } from './retries.ts';
 import type { Runner } from './runner.ts';
 
 const parkedLane = (streamId: string) => {
@@ -70,5 +70,37 @@ describe('the sweeper', () => {
     reading.resolve([parkedLane('a')]);
     await run;
     expect(adopted).toEqual([]);
+  });
+});
+
+describe('an operator command', () => {
+  const lane = (mode: LaneMode, reason: BlockReason | null) => ({ mode, reason, delivered: 4 });
+  const head = { sequence: 5 };
+  const later = { sequence: 7 };
+
+  it.each([
+    ['a retry of the head', 'retry', 5, lane('halted', 'exhausted'), head, true],
+    ['a retry of a lane whose record is missing', 'retry', 5, lane('halted', 'event_lost'), later, true],
+    ['a retry of a lane in conflict', 'retry', 5, lane('halted', 'sequence_conflict'), undefined, true],
+    ['no command for what is not the head', 'retry', 6, lane('halted', 'exhausted'), head, false],
+    ['no command for an open lane', 'retry', 5, lane('open', null), undefined, false],
+    ['a skip of the head', 'skip', 5, lane('parked', 'failed'), head, true],
+    ['a skip of a sequence without a record, when later ones wait', 'skip', 5, lane('parked', 'gap'), later, true],
+    ['the same once the event is given up', 'skip', 5, lane('halted', 'event_lost'), later, true],
+    ['no skip when nothing waits', 'skip', 5, lane('parked', 'gap'), undefined, false],
+    [
+      'no skip of a lane in conflict: its head is another event',
+      'skip',
+      5,
+      lane('halted', 'sequence_conflict'),
+      head,
+      false,
+    ],
+    ['the word that an event is lost', 'event_lost', 5, lane('parked', 'gap'), later, true],
+    ['not when its record has come', 'event_lost', 5, lane('parked', 'gap'), head, false],
+    ['not when the lane has halted', 'event_lost', 5, lane('halted', 'exhausted'), later, false],
+    ['not when the lane has moved on', 'event_lost', 4, lane('parked', 'gap'), later, false],
+  ] as const)('applies: %s', (_, kind, sequence, at, next, expected) => {
+    expect(isApplicable({ kind, sequence }, at, next)).toBe(expected);
   });
 });

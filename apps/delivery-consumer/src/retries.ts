@@ -1,7 +1,7 @@
 // What brings parked lanes back: tickets, the sweeper, probes, operator commands, and endpoints that opened or went.
 import type { OpenCommand } from '#deliveries';
 import type { RecordBatch } from '#kafka';
-import { type Lane, laneKey } from '#lane';
+import { type Delivery, type Lane, laneKey } from '#lane';
 import { z } from 'zod';
 import { type Context, partitionOf } from './context.ts';
 import type { EndpointState } from './endpoint-state.ts';
@@ -91,9 +91,10 @@ export class Retries {
       },
       ({ lanes, unordered }, partitionIfFresh) => {
         for (const lane of lanes) if (partitionIfFresh(lane.partition, lane.key)) this.#runner.adopt(lane);
-        for (const { delivery, partition: number, nextAttemptAt } of unordered) {
-          const partition = partitionIfFresh(number, laneKey(delivery.endpointId, delivery.event.eventId));
-          if (partition) this.#runner.adoptUnordered(partition, delivery, nextAttemptAt);
+        for (const due of unordered) {
+          const { endpointId, event } = due.delivery;
+          const partition = partitionIfFresh(due.partition, laneKey(endpointId, event.eventId));
+          if (partition) this.#runner.adoptUnordered(partition, due);
         }
         const isFull = lanes.length === SWEEP_LIMIT || unordered.length === SWEEP_LIMIT;
         if (isFull) this.#sweepAt = now + options.sweepIntervalMs / 10;
@@ -152,19 +153,33 @@ export class Retries {
     const head = (await store.loadPages([{ ...command, after: lane.delivered }], 1))[0]![0];
     if (partitionOf(this.#context, lane) !== partition) return;
     if (isBusy(lane)) return void (this.#hasCommands = true);
-    const isHead = lane.mode !== 'open' && command.sequence === lane.delivered + 1;
-    const hasHead = head?.sequence === command.sequence;
-    const isApplied = isHead && (command.kind === 'retry' || hasHead);
-    if (isApplied) {
-      // Whatever it waited for is void.
-      if (lane.place === 'waiting') lane.place = 'idle';
-      this.#runner.transitions.beginRound(partition, lane, hasHead ? head : undefined);
-      if (command.kind === 'skip')
-        this.#runner.transitions.skipStored(partition, lane, head!, `operator: ${command.reason}`);
-    }
+    const isApplied = isApplicable(command, lane, head);
+    if (isApplied) this.#carryOut(command, partition, lane, head);
     journal.command({ partition: partition.number, id: command.id, result: isApplied ? 'applied' : 'void' });
     metrics.commands.inc({ kind: command.kind, result: isApplied ? 'applied' : 'void' });
     this.#context.logger.info({ ...command, result: isApplied ? 'applied' : 'void' }, 'operator command');
+  }
+
+  #carryOut(
+    { kind, sequence, reason }: OpenCommand,
+    partition: Partition,
+    lane: Lane,
+    next: Delivery | undefined,
+  ): void {
+    const { transitions } = this.#runner;
+    const head = next?.sequence === sequence ? next : undefined;
+    // Whatever it waited for is void.
+    if (lane.place === 'waiting') lane.place = 'idle';
+    switch (kind) {
+      case 'retry':
+        return transitions.beginRound(partition, lane, head);
+      case 'skip':
+        if (!head) return transitions.skipMissing(partition, lane);
+        transitions.beginRound(partition, lane, head);
+        return transitions.skipStored(partition, lane, head, `operator: ${reason}`);
+      case 'event_lost':
+        return void transitions.halt(partition, lane, 'event_lost');
+    }
   }
 
   async #laneOf(id: { endpointId: string; streamId: string; partition: number }): Promise<Lane | undefined> {
@@ -223,6 +238,25 @@ export class Retries {
 
   #owned(): number[] {
     return [...this.#context.partitions.values()].filter(({ phase }) => phase === 'owned').map(({ number }) => number);
+  }
+}
+
+/** `next`: the first delivery that waits in the database, the lane's head or, in a gap, one behind it. */
+export function isApplicable(
+  command: Pick<OpenCommand, 'kind' | 'sequence'>,
+  lane: Pick<Lane, 'mode' | 'reason' | 'delivered'>,
+  next: Pick<Delivery, 'sequence'> | undefined,
+): boolean {
+  if (lane.mode === 'open' || command.sequence !== lane.delivered + 1) return false;
+  switch (command.kind) {
+    case 'retry':
+      return true;
+    case 'skip':
+      // The head of a lane in conflict is not the event that was refused. Without a record, only a gap can be skipped.
+      return next !== undefined && lane.reason !== 'sequence_conflict';
+    case 'event_lost':
+      // Void when the record has come meanwhile.
+      return lane.mode === 'parked' && next !== undefined && next.sequence !== command.sequence;
   }
 }
 

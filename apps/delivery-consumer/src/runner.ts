@@ -1,4 +1,5 @@
 // Runs lanes: takes the next one whose turn it is, sends its head, and acts on the outcome.
+import type { DueDelivery } from '#deliveries';
 import { type Delivery, type Due, DueHeap, Lane, type Outcome } from '#lane';
 import { findEventType } from '#events';
 import { attempt, type AttemptDone } from './attempt.ts';
@@ -150,13 +151,14 @@ export class Runner implements Wakeups {
     lane.inFlight = delivery;
     lane.inFlightSince = request.startedAt;
     partition.inFlight++;
-    let done: AttemptDone;
+    let done: AttemptDone | undefined;
     try {
       done = await attempt({ partition, delivery, policy, isProbe }, this.#context);
     } finally {
       // In one go with what follows: a lane without a request in flight may lose its queue to the database at any await.
       lane.inFlight = null;
       partition.inFlight--;
+      this.#context.witness.ended(delivery, done?.outcome.kind === 'success');
       if (isProbe) endpoint.breaker.probeUnknown();
     }
     const { outcome, row } = done;
@@ -234,7 +236,7 @@ export class Runner implements Wakeups {
   }
 
   /** Takes an unordered delivery that waits in the database into memory, unless it is there. */
-  adoptUnordered(partition: Partition, delivery: Delivery, nextAttemptAt: number): void {
+  adoptUnordered(partition: Partition, { delivery, nextAttemptAt, countedAttempts }: DueDelivery): void {
     const { tenantId, streamId, eventId } = delivery.event;
     const lane = new Lane({
       endpointId: delivery.endpointId,
@@ -247,7 +249,7 @@ export class Runner implements Wakeups {
     if (known?.mode === 'parked' && known.queue.length > 0 && known.unsaved === 0) this.wakeWhenDue(known);
     if (known) return;
     lane.queue = [delivery];
-    lane.attempts = delivery.attempts;
+    lane.attempts = countedAttempts;
     lane.nextAttemptAt = nextAttemptAt;
     lane.block('parked', 'failed', this.#context.databaseClock.now());
     this.#endpointOf(lane).buffered++;

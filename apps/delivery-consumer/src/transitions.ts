@@ -1,4 +1,5 @@
 // What happens to a lane: each transition changes memory first, then tells the journal, and names what follows the commit.
+import { failpoint } from '#failpoint';
 import { type BlockReason, type Delivery, isExhausted, type Lane, type Outcome, retryDelayMs } from '#lane';
 import type { EndpointPolicy } from '#endpoints';
 import type { Context } from './context.ts';
@@ -38,7 +39,8 @@ export class Transitions {
   /** R4: a record for a lane that is not open, or that must not wait in memory. */
   parkArrival(partition: Partition, lane: Lane, delivery: Delivery, reason: BlockReason | null): void {
     if (reason !== null) this.spill(partition, lane, reason);
-    if (lane.reason === 'gap' && delivery.sequence === lane.delivered + 1) this.#closeGap(lane);
+    const isMissing = lane.reason === 'gap' || lane.reason === 'event_lost';
+    if (isMissing && delivery.sequence === lane.delivered + 1) this.#closeGap(lane);
     this.#context.journal.insert(
       partition.number,
       delivery,
@@ -64,8 +66,6 @@ export class Transitions {
 
   /** R5, R8: the head is delivered. Returns true: the lane may go on at once. */
   succeed(partition: Partition, lane: Lane, delivery: Delivery): true {
-    if (delivery.sequence !== null && delivery.sequence !== lane.delivered + 1)
-      this.#context.metrics.orderViolations.inc();
     return this.#pass(partition, lane, delivery, 'delivered', null);
   }
 
@@ -92,7 +92,10 @@ export class Transitions {
     this.#block(lane, 'parked', outcome.kind === 'held' ? 'endpoint_closed' : 'failed');
     lane.nextAttemptAt = this.#now() + delayMs;
     this.#parkQueue(partition, lane, 'parked');
-    this.#context.journal.afterCommit(partition.number, () => this.#context.outgoing.ticket(lane));
+    this.#context.journal.afterCommit(partition.number, () => {
+      void failpoint('consumer.after_park_before_ticket');
+      this.#context.outgoing.ticket(lane);
+    });
     return false;
   }
 
@@ -151,8 +154,9 @@ export class Transitions {
     this.#wakeups.wakeWhenDue(lane);
   }
 
-  /** The missing record is here: the lane goes on as soon as it is written. */
+  /** The missing record is here, given up or not: the lane goes on as soon as it is written. */
   #closeGap(lane: Lane): void {
+    lane.mode = 'parked';
     lane.reason = 'spilled';
     lane.nextAttemptAt = this.#now();
     if (lane.place === 'waiting') lane.place = 'idle';
@@ -186,6 +190,14 @@ export class Transitions {
     lane.nextAttemptAt = this.#now();
   }
 
+  /** An operator skips a sequence that has no record: what waits behind it goes on, as soon as this is committed. */
+  skipMissing(partition: Partition, lane: Lane): void {
+    this.beginRound(partition, lane, undefined);
+    lane.delivered++;
+    lane.reason = 'draining';
+    this.#context.witness.passedOver(lane, lane.delivered);
+  }
+
   #pass(
     partition: Partition,
     lane: Lane,
@@ -196,9 +208,13 @@ export class Transitions {
     this.#context.journal.finish(partition.number, delivery, state, reason);
     this.#context.metrics.finished.inc({ state });
     lane.passHead();
+    if (state !== 'delivered') this.#context.witness.passedOver(lane, lane.delivered);
     if (lane.unorderedEventId !== null) lane.reopen();
     // What is parked is due now: without an instant the sweeper would never find it.
-    if (lane.mode === 'parked') lane.nextAttemptAt = this.#now();
+    if (lane.mode === 'parked') {
+      lane.nextAttemptAt = this.#now();
+      lane.reason = 'draining';
+    }
     this.#endpointOf(lane).buffered--;
     this.#context.journal.save(lane);
     return true;

@@ -6,6 +6,10 @@ export interface RelayMetrics {
   published: Counter;
   invalidPayloads: Counter;
   oversized: Counter;
+  republished: Counter;
+  unknownEvents: Counter;
+  lostEvents: Counter;
+  reconciledAt: Gauge;
 }
 
 /** `findOldestPendingAt` answers in ms since 1970, or null; it is asked at each scrape. */
@@ -39,6 +43,26 @@ export function createRelayMetrics(
     oversized: new Counter({
       name: 'waybill_outbox_oversized_total',
       help: 'Events that Kafka refused as too large and that were replaced by a stub; their lanes halt.',
+      registers,
+    }),
+    republished: new Counter({
+      name: 'waybill_outbox_republished_total',
+      help: 'Events published again on request.',
+      registers,
+    }),
+    unknownEvents: new Counter({
+      name: 'waybill_reconciler_unknown_events_total',
+      help: 'Events that were published and did not reach the delivery side; asked for again.',
+      registers,
+    }),
+    lostEvents: new Counter({
+      name: 'waybill_reconciler_lost_events_total',
+      help: 'Events that a lane waits for and that the outbox has no more; their lanes halt.',
+      registers,
+    }),
+    reconciledAt: new Gauge({
+      name: 'waybill_reconciled_timestamp_seconds',
+      help: 'Whatever the shards of this relay published until then is known to the delivery side; 0 before the first comparison.',
       registers,
     }),
   };

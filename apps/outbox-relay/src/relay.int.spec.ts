@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { seededRandom } from '#clock';
 import { createPool, type Pool } from '#database';
 import { createTestDatabase, type TestDatabase, until } from '#testkit';
+import { sessionsOf } from './session.ts';
 import { expireLeases, faultsOf, MemoryLog, migrate, publish, SHARDS, TestRelay } from './testing.ts';
 
 let database: TestDatabase;
@@ -26,7 +27,13 @@ afterEach(async () => {
 function newRelay(options: { pageSize?: number; leaseMs?: number; seed?: number } = {}): TestRelay {
   const { pageSize = 5, leaseMs, seed = SEED } = options;
   const random = seededRandom(seed);
-  const relay = new TestRelay({ pool, log, pageSize, random, ...(leaseMs === undefined ? {} : { leaseMs }) });
+  const relay = new TestRelay({
+    sessions: sessionsOf(pool),
+    log,
+    pageSize,
+    random,
+    ...(leaseMs === undefined ? {} : { leaseMs }),
+  });
   relays.push(relay);
   return relay;
 }

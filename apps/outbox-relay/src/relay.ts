@@ -1,18 +1,7 @@
 // The relay's main path: read the next page of each held shard's window, publish it, store the progress.
 import type { Clock } from '#clock';
-import {
-  advance,
-  claimShards,
-  countShards,
-  type HeldShard,
-  type OutboxRow,
-  type Page,
-  readPage,
-  releaseShards,
-  reportAlive,
-  reportGone,
-  storeProgress,
-} from '#outbox';
+import { failpoint } from '#failpoint';
+import { advance, type HeldShard, type OutboxRow, type Page } from '#outbox';
 import type { Logger } from '#telemetry';
 import type { LoopResult } from '#worker';
 import type { RelayMetrics } from './metrics.ts';
@@ -91,8 +80,12 @@ export class Relay {
   async #pass(session: Session): Promise<number> {
     if (this.#shards.length === 0) return 0;
     const startedAt = this.#ports.clock.monotonic();
-    const page = await readPage(session.client, this.#shards, this.#options.pageSize);
-    if (page.rows.length > 0) await this.#publish(page.rows);
+    const page = await session.readPage(this.#shards, this.#options.pageSize);
+    if (page.rows.length > 0) {
+      await failpoint('relay.after_read');
+      await this.#publish(page.rows);
+      await failpoint('relay.after_produce_before_store');
+    }
     await this.#store(session, page);
     if (page.rows.length > 0) this.#report(page, startedAt);
     return page.rows.length;
@@ -107,7 +100,7 @@ export class Relay {
     }));
     const now = this.#ports.clock.monotonic();
     if (page.rows.length === 0 && now < this.#storeAt) return;
-    const kept = await storeProgress(session.client, this.#options.holder, this.#options.leaseMs, this.#shards);
+    const kept = await session.storeProgress(this.#options.holder, this.#options.leaseMs, this.#shards);
     this.#storeAt = now + this.#options.leaseMs / 3;
     if (kept.size > 0) this.#floorId = page.lastDrawnId;
     this.#keepOnly(kept);
@@ -123,14 +116,14 @@ export class Relay {
   /** Each living relay holds its even share: free shards are claimed, surplus ones given back. */
   async #balanceShards(session: Session): Promise<void> {
     const { holder, leaseMs } = this.#options;
-    const alive = await reportAlive(session.client, holder, leaseMs);
-    const share = Math.ceil((await countShards(session.client)) / alive);
+    const alive = await session.reportAlive(holder, leaseMs);
+    const share = Math.ceil((await session.countShards()) / alive);
     const surplus = this.heldShards.slice(share);
     if (surplus.length > 0) {
-      await releaseShards(session.client, holder, surplus);
+      await session.releaseShards(holder, surplus);
       this.#shards = this.#shards.slice(0, share);
     }
-    const claimed = await claimShards(session.client, holder, leaseMs, share - this.#shards.length, this.heldShards);
+    const claimed = await session.claimShards(holder, leaseMs, share - this.#shards.length, this.heldShards);
     this.#shards = [...this.#shards, ...claimed];
     if (claimed.length + surplus.length > 0) {
       this.#ports.logger.info({ shards: this.heldShards, relays: alive }, 'holds shards');
@@ -165,8 +158,9 @@ export class Relay {
   async stop(): Promise<void> {
     if (!this.#session) return;
     try {
-      await releaseShards(this.#session.client, this.#options.holder, this.heldShards);
-      await reportGone(this.#session.client, this.#options.holder);
+      await failpoint('relay.before_release');
+      await this.#session.releaseShards(this.#options.holder, this.heldShards);
+      await this.#session.reportGone(this.#options.holder);
     } catch (error) {
       this.#ports.logger.warn({ error }, 'could not give the shards back; their lease runs out by itself');
     }

@@ -2,15 +2,18 @@
 import { systemClock } from '#clock';
 import type { Pool } from '#database';
 import { catalogue } from '#events';
-import { type KafkaClient, type LogProducer, requirePartitions } from '#kafka';
+import { type KafkaClient, type LogAdmin, type LogProducer, requirePartitions } from '#kafka';
 import { dropPublishedPartitions, ensureOutboxPartitions } from '#outbox';
 import type { SchemaIds } from '#schema-registry';
 import { type Logger, type ManagementServer, type Registry, startManagementServer } from '#telemetry';
-import { Loop, retryForever, type Service } from '#worker';
+import { Loop, type LoopResult, retryForever, type Service } from '#worker';
 import type { RelayConfig } from './config.ts';
+import type { GapHealer } from './gap-healer.ts';
 import type { RelayMetrics } from './metrics.ts';
 import { createPublish } from './publish.ts';
+import type { Reconciler } from './reconciler.ts';
 import type { Relay } from './relay.ts';
+import type { Republisher } from './republisher.ts';
 
 const UPKEEP_EVERY_MS = 3_600_000;
 
@@ -21,16 +24,27 @@ interface Parts {
   pool: Pool;
   schemaIds: SchemaIds;
   kafka: KafkaClient;
+  admin: LogAdmin;
   producer: LogProducer;
   metrics: RelayMetrics;
   relay: Relay;
+  republisher: Republisher;
+  reconciler: Reconciler;
+  gapHealer: GapHealer;
 }
 
 export function createServices(parts: Parts): Service[] {
-  const { config, logger, registry, pool, schemaIds, kafka, producer, metrics, relay } = parts;
+  const { config, logger, registry, pool, schemaIds, kafka, admin, producer, metrics, relay } = parts;
   const starting = { reason: 'starting' as string | null };
-  const pass = new Loop({ name: 'relay pass', runOnce: () => relay.runOnce(), clock: systemClock, logger });
-  const upkeep = new Loop({ name: 'outbox upkeep', runOnce: () => runUpkeep(parts), clock: systemClock, logger });
+  const loop = (name: string, runOnce: () => Promise<LoopResult>) =>
+    new Loop({ name, runOnce, clock: systemClock, logger });
+  const pass = loop('relay pass', () => relay.runOnce());
+  const healing = [
+    loop('republication', () => parts.republisher.runOnce()),
+    loop('reconciler', () => parts.reconciler.runOnce()),
+    loop('gap healing', () => parts.gapHealer.runOnce()),
+  ];
+  const upkeep = loop('outbox upkeep', () => runUpkeep(parts));
   const health = {
     live: () => true,
     ready: () => {
@@ -49,6 +63,7 @@ export function createServices(parts: Parts): Service[] {
     },
     { name: 'database pool', stop: () => pool.end() },
     { name: 'kafka producer', stop: () => producer.disconnect() },
+    { name: 'kafka admin', stop: () => admin.disconnect() },
     {
       name: 'schema ids',
       start: async (signal) => {
@@ -66,7 +81,9 @@ export function createServices(parts: Parts): Service[] {
           signal,
           onFailure,
         });
-        relay.publishWith(createPublish({ producer, schemaIds, topic, partitions, metrics }));
+        const publish = createPublish({ producer, schemaIds, topic, partitions, metrics });
+        relay.publishWith(publish);
+        parts.republisher.publishWith(publish);
         starting.reason = null;
       },
       stop: () => undefined,
@@ -79,7 +96,7 @@ export function createServices(parts: Parts): Service[] {
         await relay.stop();
       },
     },
-    { name: 'outbox upkeep', start: () => upkeep.start(), stop: () => upkeep.stop() },
+    ...[...healing, upkeep].map((one) => ({ name: one.name, start: () => one.start(), stop: () => one.stop() })),
   ];
 }
 

@@ -90,7 +90,7 @@ export function faultsOf(log: MemoryLog, committed: ReadonlySet<string>): string
 }
 
 export interface TestRelayOptions {
-  pool: Pool;
+  sessions: SessionSource;
   log: MemoryLog;
   random: Random;
   pageSize: number;
@@ -117,7 +117,7 @@ export class TestRelay {
     this.#log = options.log;
     this.#random = options.random;
     const metrics = createRelayMetrics(createMetrics('outbox-relay', 'test'), async () => null);
-    const sessions = this.#sessionsOf(options.pool);
+    const sessions = this.#dyingAt(options.sessions);
     const logger = createLogger('outbox-relay', 'silent');
     this.relay = new Relay(
       {
@@ -179,29 +179,32 @@ export class TestRelay {
     throw new Crash('died while producing');
   }
 
-  #sessionsOf(pool: Pool): SessionSource {
-    const crashAt = () => this.#crashAt;
+  #dyingAt(sessions: SessionSource): SessionSource {
+    const crashAt = (point: CrashPoint, what: string) => {
+      if (this.#crashAt === point) throw new Crash(what);
+    };
     return {
       open: async () => {
-        const client = await pool.connect();
-        client.on('error', () => undefined);
-        const run = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>;
-        const query = async (...given: [string | { name?: string }, ...unknown[]]) => {
-          const [first] = given;
-          const name = typeof first === 'object' ? first.name : undefined;
-          if (name === 'outbox_read_page' && crashAt() === 'read') throw new Crash('died before it read');
-          if (name === 'outbox_store_progress' && crashAt() === 'before store')
-            throw new Crash('died before it stored');
-          const result: unknown = await run(...given);
-          if (name === 'outbox_store_progress' && crashAt() === 'after store') throw new Crash('died after it stored');
-          return result;
-        };
+        const session = await sessions.open();
         let isOpen = true;
         this.#closeSession = () => {
-          if (isOpen) client.release(true);
+          if (isOpen) session.close();
           isOpen = false;
         };
-        return { client: { query } as unknown as PoolClient, close: this.#closeSession };
+        return {
+          ...session,
+          readPage: async (shards, limit) => {
+            crashAt('read', 'died before it read');
+            return session.readPage(shards, limit);
+          },
+          storeProgress: async (holder, leaseMs, shards) => {
+            crashAt('before store', 'died before it stored');
+            const kept = await session.storeProgress(holder, leaseMs, shards);
+            crashAt('after store', 'died after it stored');
+            return kept;
+          },
+          close: this.#closeSession,
+        };
       },
     };
   }

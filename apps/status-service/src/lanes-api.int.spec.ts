@@ -36,7 +36,23 @@ describe('lanes', () => {
               ($1, 's/2', 'bank-a', 6, 0, 'halted', 11, now(), 'exhausted'), ($1, 's/3', 'bank-a', 7, 9, 'open', 0, NULL, NULL)`,
       [endpointId],
     );
+    await wait('s/1', 3);
+    await wait('s/2', 1);
   });
+
+  /** A delivery that waits on a lane. */
+  async function wait(streamId: string, sequence: number): Promise<string> {
+    const { rows } = await api.pool.query<{ event_id: string }>(
+      `INSERT INTO waybill.delivery (endpoint_id, event_id, tenant_id, stream_id, sequence, event_type, partition, state, payload,
+         occurred_at, enqueued_at) VALUES ($1, gen_random_uuid(), 'bank-a', $2, $3, 'X', 5, 'parked', '{}', now(), now())
+       RETURNING event_id`,
+      [endpointId, streamId, sequence],
+    );
+    return rows[0]!.event_id;
+  }
+
+  const laneOf = async (streamId: string) =>
+    (await api.call('GET', `/v1/lanes?streamId=${encodeURIComponent(streamId)}`)).body.items[0];
 
   it('are listed when they are blocked, or for one endpoint', async () => {
     const blocked = await api.call('GET', '/v1/lanes?state=halted');
@@ -106,6 +122,50 @@ describe('lanes', () => {
     expect((await api.call('POST', path('nowhere', 'skip'), { body })).status).toBe(404);
     const token = await api.tokenFor('admin', 'bank-b');
     expect((await api.call('POST', path('s/1', 'skip'), { token, body })).status).toBe(404);
+  });
+
+  it('take a skip of a sequence that has no record, when later ones wait', async () => {
+    await api.pool.query(
+      `INSERT INTO waybill.lane (endpoint_id, stream_id, tenant_id, partition, delivered, state, blocked_since, reason)
+       VALUES ($1, 's/lost', 'bank-a', 5, 2, 'halted', now(), 'event_lost')`,
+      [endpointId],
+    );
+    const body = { sequence: 3, reason: 'gone for good' };
+    const refused = await api.call('POST', path('s/lost', 'skip'), { body });
+    expect(refused).toMatchObject({ status: 409, body: { detail: expect.stringContaining('nothing waits') } });
+    await wait('s/lost', 5);
+    expect(await laneOf('s/lost')).toMatchObject({
+      headSequence: 3,
+      headEventId: null,
+      depth: 1,
+      reason: 'event_lost',
+    });
+    expect((await api.call('POST', path('s/lost', 'skip'), { body })).status).toBe(202);
+    await api.pool.query(`DELETE FROM waybill.operator_command WHERE stream_id = 's/lost';
+      DELETE FROM waybill.lane WHERE stream_id = 's/lost'`);
+  });
+
+  it('refuse a skip when they are in conflict: their head is not the event that was refused', async () => {
+    await api.pool.query(`UPDATE waybill.lane SET reason = 'sequence_conflict' WHERE stream_id = 's/2'`);
+    const answer = await api.call('POST', path('s/2', 'skip'), { body: { sequence: 1, reason: 'x' } });
+    expect(answer).toMatchObject({ status: 409, body: { reason: 'sequence_conflict', headSequence: 1 } });
+    await api.pool.query(`UPDATE waybill.lane SET reason = 'exhausted' WHERE stream_id = 's/2'`);
+  });
+
+  it('say what is known of them: the head that waits, no instant that nobody can tell, and whether anybody owns them', async () => {
+    const eventId = await wait('s/closed', 10);
+    await api.pool.query(
+      `INSERT INTO waybill.lane (endpoint_id, stream_id, tenant_id, partition, delivered, state, blocked_since, reason, next_attempt_at)
+       VALUES ($1, 's/closed', 'bank-a', 5, 9, 'parked', now(), 'endpoint_closed', now())`,
+      [endpointId],
+    );
+    await api.pool.query(`INSERT INTO waybill.partition_owner VALUES (5, 'dead', 1, now() - interval '1 s')`);
+    const known = { headSequence: 10, headEventId: eventId, depth: 1 };
+    expect(await laneOf('s/closed')).toMatchObject({ ...known, nextAttemptAt: null, hasOwner: false });
+    await api.pool.query(`UPDATE waybill.lane SET reason = 'failed' WHERE stream_id = 's/closed'`);
+    await api.pool.query(`UPDATE waybill.partition_owner SET lease_until = now() + interval '1 min'`);
+    expect(await laneOf('s/closed')).toMatchObject({ ...known, nextAttemptAt: expect.any(String), hasOwner: true });
+    await api.pool.query(`DELETE FROM waybill.lane WHERE stream_id = 's/closed'`);
   });
 
   it('are woken all at once when their endpoint is mended', async () => {

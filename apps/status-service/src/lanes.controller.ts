@@ -11,6 +11,7 @@ import {
   listLanes,
   parseLaneCursor,
 } from '#deliveries';
+import { failpoint } from '#failpoint';
 import { readBody, readQuery, readUuid } from './input.ts';
 import { badCursor, type Page } from './paging.ts';
 import { badParameters, conflict, notFound } from './problem.ts';
@@ -86,11 +87,13 @@ export class LanesController {
       const result = await insertOperatorCommand(client, given);
       if (result.outcome === 'no_such_lane') throw notFound('lane');
       if (result.outcome === 'not_head') throw notTheHead(sequence, result);
+      if (result.outcome === 'not_skippable') throw notSkippable(result);
       const target = `lane:${endpointId}/${streamId}`;
       const details = { sequence, command: result.command.id };
       await writeAuditEntry(client, { actor, role, action: `lane.${kind}`, target, tenantId, reason, details });
       return result.command;
     });
+    await failpoint('status.after_command');
     this.#tickets.announce([command]);
     return { id: command.id, endpointId, streamId, kind, sequence };
   }
@@ -102,4 +105,12 @@ function notTheHead(sequence: number, lane: { state: string; headSequence: numbe
       ? 'the lane is open: nothing of it waits for an operator'
       : `sequence ${sequence} is not the head: that is ${lane.headSequence}`;
   return conflict(detail, { state: lane.state, headSequence: lane.headSequence });
+}
+
+function notSkippable({ state, headSequence, reason }: { state: string; headSequence: number; reason: string | null }) {
+  const detail =
+    reason === 'sequence_conflict'
+      ? 'a skip would skip the head, which is not the event that was refused: a retry lets the lane go on'
+      : 'nothing waits on the lane: there is nothing to skip';
+  return conflict(detail, { state, headSequence, reason });
 }

@@ -100,6 +100,7 @@ export const laneView = z.strictObject({
   ageSeconds: z.int().nullable(),
   lastErrorClass: text.nullable(),
   reason: text.nullable(),
+  hasOwner: z.boolean(),
 });
 
 export const commandView = z.strictObject({

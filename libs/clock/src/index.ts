@@ -3,3 +3,8 @@ export { systemClock, type Clock } from './clock.ts';
 export { FakeClock } from './fake-clock.ts';
 export { seededRandom, type Random } from './random.ts';
 export { deferred, type Deferred } from './deferred.ts';
+// What simulations are made of.
+export { Dice } from './dice.ts';
+export { EventLoop } from './event-loop.ts';
+export { ProcessLife } from './process-life.ts';
+export { Violation } from './violation.ts';

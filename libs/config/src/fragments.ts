@@ -215,6 +215,15 @@ export const outbox = z.object({
   }),
 });
 
+export const reconciliation = z.object({
+  afterMs: setting(parse.integer(100, 3_600_000), {
+    env: 'WAYBILL_RECONCILE_AFTER_MS',
+    fallback: '120000',
+    meaning:
+      'Age at which the relay checks that a published event has reached the delivery side; lost ones are published again.',
+  }),
+});
+
 export const retention = z.object({
   outboxDays: setting(parse.integer(1, 3_650), {
     env: 'WAYBILL_OUTBOX_RETENTION_DAYS',
@@ -250,6 +259,7 @@ export const groups = {
   targets,
   delivery,
   outbox,
+  reconciliation,
   retention,
   shutdown,
 };

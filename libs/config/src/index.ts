@@ -13,6 +13,7 @@ export {
   log,
   management,
   outbox,
+  reconciliation,
   retention,
   schemaRegistry,
   shutdown,

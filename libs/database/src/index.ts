@@ -8,6 +8,7 @@ export {
   type PoolOptions,
   type Queryable,
 } from './pool.ts';
+export { bool, instant, int4, int8, isoInstant, type RowSet, rowSet, text, uuid } from './row-set.ts';
 export { isRetryable, sqlState } from './faults.ts';
 export {
   type DataSource,

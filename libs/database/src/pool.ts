@@ -1,4 +1,5 @@
 // Connections to PostgreSQL: pools with bounds on every wait, transactions, and named prepared statements.
+import { failpoint } from '#failpoint';
 import { Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
 import { builtins, setTypeParser } from './types.ts';
 
@@ -59,7 +60,9 @@ export async function withTransaction<T>(pool: Pool, work: (client: PoolClient) 
   try {
     await client.query('BEGIN');
     const result = await work(client);
+    await failpoint('database.before_commit');
     await client.query('COMMIT');
+    await failpoint('database.after_commit');
     return result;
   } catch (error) {
     await client.query('ROLLBACK').catch((rollbackError: unknown) => (broken ??= rollbackError as Error));

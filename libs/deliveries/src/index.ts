@@ -6,7 +6,14 @@ export {
   fixTopicPartitions,
   getTopicPartitions,
 } from './migrations.ts';
-export { acquirePartitions, releasePartitions, type Acquired, type FenceResult, type Owned } from './ownership.ts';
+export {
+  acquirePartitions,
+  deliveryGroupId,
+  releasePartitions,
+  type Acquired,
+  type FenceResult,
+  type Owned,
+} from './ownership.ts';
 export {
   commitBatch,
   type AttemptRow,
@@ -19,7 +26,6 @@ export {
   type WaitingState,
 } from './journal.ts';
 export {
-  findConflicts,
   findDueLanes,
   findDueUnordered,
   findHaltedEndpoints,
@@ -33,7 +39,15 @@ export {
   type LaneId,
   type OpenCommand,
   type PageRequest,
-  type SequenceClaim,
   type UnorderedId,
 } from './loading.ts';
+export { judgeClaims, type Judgement, type SequenceClaim } from './claims.ts';
+export { findGaps, reportEventLost, type Gap, type GapPage } from './gaps.ts';
+export {
+  findLanesBehind,
+  findUnknownTargets,
+  findUnknownUnordered,
+  type LaneTarget,
+  type UnorderedTarget,
+} from './unknown-targets.ts';
 export * from './reading.ts';

@@ -1,5 +1,18 @@
 // The one state transaction of a consumer: fence, then everything that happened since the last one, a statement for each table.
-import { prepared, type Pool, type PoolClient, withTransaction } from '#database';
+import {
+  bool,
+  instant,
+  int4,
+  int8,
+  isoInstant,
+  type Pool,
+  type PoolClient,
+  prepared,
+  rowSet,
+  text,
+  uuid,
+  withTransaction,
+} from '#database';
 import { findEventType, searchKeys, type WaybillEvent } from '#events';
 import type { Delivery, LaneState } from '#lane';
 import { type FenceResult, lockOwned, type Owned, renewOwned } from './ownership.ts';
@@ -91,40 +104,68 @@ export async function commitBatch(
   });
 }
 
-const at = (column: string) => `to_timestamp(${column} / 1000)`;
+type Keyed<R> = R & { keys: SearchKeys };
+
+/** The payload is parsed for them, so once a row. */
+const withKeys = <R extends { delivery: Delivery }>(rows: readonly R[]): Keyed<R>[] =>
+  rows.map((row) => ({ ...row, keys: keysOf(row.delivery.event) }));
+
+const eventColumns = <R extends Keyed<{ partition: number; delivery: Delivery; state: string }>>() => ({
+  endpoint_id: uuid<R>(({ delivery }) => delivery.endpointId),
+  event_id: uuid<R>(({ delivery }) => delivery.event.eventId),
+  tenant_id: text<R>(({ delivery }) => delivery.event.tenantId),
+  stream_id: text<R>(({ delivery }) => delivery.event.streamId),
+  sequence: int8<R>(({ delivery }) => delivery.sequence),
+  event_type: text<R>(({ delivery }) => delivery.event.type),
+  partition: int4<R>((row) => row.partition),
+  state: text<R>((row) => row.state),
+  payload: text<R>(({ delivery }) => delivery.event.payload),
+  payload_fault: text<R>(({ delivery }) => delivery.event.payloadFault ?? null),
+  traceparent: text<R>(({ delivery }) => delivery.event.traceparent ?? null),
+  occurred_at: isoInstant<R>(({ delivery }) => delivery.event.occurredAt),
+  enqueued_at: isoInstant<R>(({ delivery }) => delivery.event.enqueuedAt),
+  user_id: text<R>(({ keys }) => keys.userId),
+  card_id: text<R>(({ keys }) => keys.cardId),
+  transaction_id: text<R>(({ keys }) => keys.transactionId),
+});
+
+const attemptColumns = <R extends { delivery: Delivery }>() => ({
+  attempts: int4<R>(({ delivery }) => delivery.attempts),
+  status_code: int4<R>(({ delivery }) => delivery.last?.statusCode ?? null),
+  error_class: text<R>(({ delivery }) => delivery.last?.errorClass ?? null),
+  first_attempt_at: instant<R>(({ delivery }) => delivery.firstAttemptAt),
+  last_attempt_at: instant<R>(({ delivery }) => delivery.last?.startedAt ?? null),
+  last_duration_ms: int4<R>(({ delivery }) => (delivery.last ? Math.round(delivery.last.durationMs) : null)),
+});
+
+const waitingColumns = {
+  ...attemptColumns<Waiting>(),
+  attempts_epoch: int8<Waiting>(({ delivery }) => delivery.attemptsEpoch),
+  next_attempt_at: instant<Waiting>((row) => row.nextAttemptAt),
+};
+
+const insertedRows = rowSet<Keyed<Waiting>>({ ...eventColumns<Keyed<Waiting>>(), ...waitingColumns });
 
 async function insertWaiting(client: PoolClient, rows: Waiting[]): Promise<Waiting[]> {
   if (rows.length === 0) return [];
-  const keys = rows.map(({ delivery }) => keysOf(delivery.event));
   const { rows: made } = await prepared<{ endpoint_id: string; event_id: string }>(
     client,
     'delivery_insert_waiting',
-    `INSERT INTO waybill.delivery (endpoint_id, event_id, tenant_id, stream_id, sequence, event_type, partition, state,
-       payload, payload_fault, traceparent, occurred_at, enqueued_at, user_id, card_id, transaction_id, attempts,
-       attempts_epoch, status_code, error_class, first_attempt_at, last_attempt_at, last_duration_ms, next_attempt_at)
-     SELECT endpoint_id, event_id, tenant_id, stream_id, sequence, event_type, partition, state, payload, payload_fault,
-       traceparent, occurred_at, enqueued_at, user_id, card_id, transaction_id, attempts, attempts_epoch, status_code,
-       error_class, ${at('first_attempt_at')}, ${at('last_attempt_at')}, last_duration_ms, ${at('next_attempt_at')}
-     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::int[], $8::text[], $9::text[],
-       $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::text[], $16::text[], $17::int[],
-       $18::bigint[], $19::int[], $20::text[], $21::float8[], $22::float8[], $23::int[], $24::float8[])
-       AS r(endpoint_id, event_id, tenant_id, stream_id, sequence, event_type, partition, state, payload, payload_fault,
-         traceparent, occurred_at, enqueued_at, user_id, card_id, transaction_id, attempts, attempts_epoch, status_code,
-         error_class, first_attempt_at, last_attempt_at, last_duration_ms, next_attempt_at)
+    `INSERT INTO waybill.delivery (${insertedRows.names}) SELECT * FROM ${insertedRows.unnest}
      ON CONFLICT DO NOTHING RETURNING endpoint_id, event_id`,
-    [
-      ...eventColumns(rows),
-      keys.map((key) => key.userId),
-      keys.map((key) => key.cardId),
-      keys.map((key) => key.transactionId),
-      ...attemptColumns(rows),
-      rows.map((row) => row.nextAttemptAt),
-    ],
+    insertedRows.values(withKeys(rows)),
   );
   if (made.length === rows.length) return [];
   const inserted = new Set(made.map((row) => `${row.endpoint_id} ${row.event_id}`));
   return rows.filter(({ delivery }) => !inserted.has(`${delivery.endpointId} ${delivery.event.eventId}`));
 }
+
+const updatedRows = rowSet<Waiting>({
+  endpoint_id: uuid(({ delivery }) => delivery.endpointId),
+  event_id: uuid(({ delivery }) => delivery.event.eventId),
+  state: text((row) => row.state),
+  ...waitingColumns,
+});
 
 async function updateWaiting(client: PoolClient, rows: Waiting[]): Promise<void> {
   if (rows.length === 0) return;
@@ -132,53 +173,29 @@ async function updateWaiting(client: PoolClient, rows: Waiting[]): Promise<void>
     client,
     'delivery_update_waiting',
     `UPDATE waybill.delivery d SET state = r.state, attempts = r.attempts, attempts_epoch = r.attempts_epoch,
-       status_code = r.status_code, error_class = r.error_class, first_attempt_at = ${at('r.first_attempt_at')},
-       last_attempt_at = ${at('r.last_attempt_at')}, last_duration_ms = r.last_duration_ms,
-       next_attempt_at = ${at('r.next_attempt_at')}
-     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::bigint[], $6::int[], $7::text[], $8::float8[], $9::float8[],
-       $10::int[], $11::float8[]) AS r(endpoint_id, event_id, state, attempts, attempts_epoch, status_code, error_class,
-       first_attempt_at, last_attempt_at, last_duration_ms, next_attempt_at)
+       status_code = r.status_code, error_class = r.error_class, first_attempt_at = r.first_attempt_at,
+       last_attempt_at = r.last_attempt_at, last_duration_ms = r.last_duration_ms, next_attempt_at = r.next_attempt_at
+     FROM ${updatedRows.unnest} AS r(${updatedRows.names})
      WHERE d.endpoint_id = r.endpoint_id AND d.event_id = r.event_id`,
-    [
-      rows.map((row) => row.delivery.endpointId),
-      rows.map((row) => row.delivery.event.eventId),
-      rows.map((row) => row.state),
-      ...attemptColumns(rows),
-      rows.map((row) => row.nextAttemptAt),
-    ],
+    updatedRows.values(rows),
   );
 }
 
+const finishedRows = rowSet<Keyed<Finished>>({
+  ...eventColumns<Keyed<Finished>>(),
+  ...attemptColumns<Finished>(),
+  reason: text((row) => row.reason),
+  finished_at: instant((row) => row.finishedAt),
+});
+
 async function insertFinished(client: PoolClient, rows: Finished[]): Promise<void> {
   if (rows.length === 0) return;
-  const keys = rows.map(({ delivery }) => keysOf(delivery.event));
-  const [attempts, , ...lastAttempt] = attemptColumns(rows);
   await prepared(
     client,
     'delivery_insert_finished',
-    `INSERT INTO waybill.delivery_history (endpoint_id, event_id, tenant_id, stream_id, sequence, event_type, partition, state,
-       payload, payload_fault, traceparent, occurred_at, enqueued_at, user_id, card_id, transaction_id, attempts,
-       status_code, error_class, first_attempt_at, last_attempt_at, last_duration_ms, reason, finished_at)
-     SELECT endpoint_id, event_id, tenant_id, stream_id, sequence, event_type, partition, state, payload, payload_fault,
-       traceparent, occurred_at, enqueued_at, user_id, card_id, transaction_id, attempts, status_code, error_class,
-       ${at('first_attempt_at')}, ${at('last_attempt_at')}, last_duration_ms, reason, ${at('finished_at')}
-     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::int[], $8::text[], $9::text[],
-       $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::text[], $16::text[], $17::int[],
-       $18::int[], $19::text[], $20::float8[], $21::float8[], $22::int[], $23::text[], $24::float8[])
-       AS r(endpoint_id, event_id, tenant_id, stream_id, sequence, event_type, partition, state, payload, payload_fault,
-         traceparent, occurred_at, enqueued_at, user_id, card_id, transaction_id, attempts, status_code, error_class,
-         first_attempt_at, last_attempt_at, last_duration_ms, reason, finished_at)
+    `INSERT INTO waybill.delivery_history (${finishedRows.names}) SELECT * FROM ${finishedRows.unnest}
      ON CONFLICT DO NOTHING`,
-    [
-      ...eventColumns(rows),
-      keys.map((key) => key.userId),
-      keys.map((key) => key.cardId),
-      keys.map((key) => key.transactionId),
-      attempts,
-      ...lastAttempt,
-      rows.map((row) => row.reason),
-      rows.map((row) => row.finishedAt),
-    ],
+    finishedRows.values(withKeys(rows)),
   );
   await deleteWaiting(
     client,
@@ -186,81 +203,76 @@ async function insertFinished(client: PoolClient, rows: Finished[]): Promise<voi
   );
 }
 
+const deletedRows = rowSet<Finished>({
+  endpoint_id: uuid(({ delivery }) => delivery.endpointId),
+  event_id: uuid(({ delivery }) => delivery.event.eventId),
+});
+
 async function deleteWaiting(client: PoolClient, rows: Finished[]): Promise<void> {
   if (rows.length === 0) return;
   await prepared(
     client,
     'delivery_delete_waiting',
-    `DELETE FROM waybill.delivery d USING unnest($1::uuid[], $2::uuid[]) AS r(endpoint_id, event_id)
+    `DELETE FROM waybill.delivery d USING ${deletedRows.unnest} AS r(${deletedRows.names})
       WHERE d.endpoint_id = r.endpoint_id AND d.event_id = r.event_id`,
-    [rows.map((row) => row.delivery.endpointId), rows.map((row) => row.delivery.event.eventId)],
+    deletedRows.values(rows),
   );
 }
+
+const attemptRows = rowSet<AttemptRow>({
+  endpoint_id: uuid((row) => row.endpointId),
+  event_id: uuid((row) => row.event.eventId),
+  enqueued_at: isoInstant((row) => row.event.enqueuedAt),
+  epoch: int8((row) => row.epoch),
+  number: int4((row) => row.number),
+  outcome: text((row) => row.outcome),
+  error_class: text((row) => row.errorClass),
+  status_code: int4((row) => row.statusCode),
+  started_at: instant((row) => row.startedAt),
+  duration_ms: int4((row) => Math.round(row.durationMs)),
+  counted: bool((row) => row.counted),
+  earlier_attempts_possible: bool((row) => row.earlierAttemptsPossible),
+  request_headers: text((row) => row.requestHeaders),
+  response_headers: text((row) => row.responseHeaders),
+  response_body: text((row) => row.responseBody),
+});
 
 async function insertAttempts(client: PoolClient, rows: AttemptRow[]): Promise<void> {
   if (rows.length === 0) return;
   await prepared(
     client,
     'delivery_insert_attempts',
-    `INSERT INTO waybill.attempt (endpoint_id, event_id, enqueued_at, epoch, number, outcome, error_class, status_code,
-       started_at, duration_ms, counted, earlier_attempts_possible, request_headers, response_headers, response_body)
-     SELECT endpoint_id, event_id, enqueued_at, epoch, number, outcome, error_class, status_code, ${at('started_at')},
-       duration_ms, counted, earlier_attempts_possible, request_headers, response_headers, response_body
-     FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::bigint[], $5::int[], $6::text[], $7::text[], $8::int[],
-       $9::float8[], $10::int[], $11::boolean[], $12::boolean[], $13::text[], $14::text[], $15::text[])
-       AS r(endpoint_id, event_id, enqueued_at, epoch, number, outcome, error_class, status_code, started_at, duration_ms,
-         counted, earlier_attempts_possible, request_headers, response_headers, response_body)
-     ON CONFLICT DO NOTHING`,
-    [
-      rows.map((row) => row.endpointId),
-      rows.map((row) => row.event.eventId),
-      rows.map((row) => row.event.enqueuedAt),
-      rows.map((row) => row.epoch),
-      rows.map((row) => row.number),
-      rows.map((row) => row.outcome),
-      rows.map((row) => row.errorClass),
-      rows.map((row) => row.statusCode),
-      rows.map((row) => row.startedAt),
-      rows.map((row) => Math.round(row.durationMs)),
-      rows.map((row) => row.counted),
-      rows.map((row) => row.earlierAttemptsPossible),
-      rows.map((row) => row.requestHeaders),
-      rows.map((row) => row.responseHeaders),
-      rows.map((row) => row.responseBody),
-    ],
+    `INSERT INTO waybill.attempt (${attemptRows.names}) SELECT * FROM ${attemptRows.unnest} ON CONFLICT DO NOTHING`,
+    attemptRows.values(rows),
   );
 }
+
+const laneRows = rowSet<LaneState>({
+  endpoint_id: uuid((lane) => lane.endpointId),
+  stream_id: text((lane) => lane.streamId),
+  tenant_id: text((lane) => lane.tenantId),
+  partition: int4((lane) => lane.partition),
+  delivered: int8((lane) => lane.delivered),
+  state: text((lane) => lane.mode),
+  attempts: int4((lane) => lane.attempts),
+  next_attempt_at: instant((lane) => lane.nextAttemptAt),
+  head_event_id: uuid((lane) => lane.headEventId),
+  blocked_since: instant((lane) => lane.blockedSince),
+  last_error_class: text((lane) => lane.lastErrorClass),
+  reason: text((lane) => lane.reason),
+});
 
 async function saveLanes(client: PoolClient, lanes: LaneState[]): Promise<void> {
   if (lanes.length === 0) return;
   await prepared(
     client,
     'delivery_save_lanes',
-    `INSERT INTO waybill.lane AS l (endpoint_id, stream_id, tenant_id, partition, delivered, state, attempts, next_attempt_at,
-       head_event_id, blocked_since, last_error_class, reason)
-     SELECT endpoint_id, stream_id, tenant_id, partition, delivered, state, attempts, ${at('next_attempt_at')},
-       head_event_id, ${at('blocked_since')}, last_error_class, reason
-     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::text[], $7::int[], $8::float8[], $9::uuid[],
-       $10::float8[], $11::text[], $12::text[]) AS r(endpoint_id, stream_id, tenant_id, partition, delivered, state, attempts,
-       next_attempt_at, head_event_id, blocked_since, last_error_class, reason)
+    `INSERT INTO waybill.lane AS l (${laneRows.names}) SELECT * FROM ${laneRows.unnest}
      ON CONFLICT (endpoint_id, stream_id) DO UPDATE SET delivered = greatest(l.delivered, excluded.delivered),
        state = excluded.state, attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at,
        head_event_id = excluded.head_event_id, blocked_since = excluded.blocked_since,
        last_error_class = excluded.last_error_class, reason = excluded.reason`,
-    [
-      lanes.map((lane) => lane.endpointId),
-      lanes.map((lane) => lane.streamId),
-      lanes.map((lane) => lane.tenantId),
-      lanes.map((lane) => lane.partition),
-      lanes.map((lane) => lane.delivered),
-      lanes.map((lane) => lane.mode),
-      lanes.map((lane) => lane.attempts),
-      lanes.map((lane) => lane.nextAttemptAt),
-      lanes.map((lane) => lane.headEventId),
-      lanes.map((lane) => lane.blockedSince),
-      lanes.map((lane) => lane.lastErrorClass),
-      lanes.map((lane) => lane.reason),
-    ],
+    laneRows.values(lanes),
   );
 }
 
@@ -273,42 +285,12 @@ async function closeCommands(client: PoolClient, rows: CommandResult[]): Promise
   );
 }
 
-/** The first 13 columns that waiting and finished deliveries share. */
-function eventColumns(rows: readonly { partition: number; delivery: Delivery; state: string }[]): unknown[][] {
-  return [
-    rows.map(({ delivery }) => delivery.endpointId),
-    rows.map(({ delivery }) => delivery.event.eventId),
-    rows.map(({ delivery }) => delivery.event.tenantId),
-    rows.map(({ delivery }) => delivery.event.streamId),
-    rows.map(({ delivery }) => delivery.sequence),
-    rows.map(({ delivery }) => delivery.event.type),
-    rows.map((row) => row.partition),
-    rows.map((row) => row.state),
-    rows.map(({ delivery }) => delivery.event.payload.toString()),
-    rows.map(({ delivery }) => delivery.event.payloadFault ?? null),
-    rows.map(({ delivery }) => delivery.event.traceparent ?? null),
-    rows.map(({ delivery }) => delivery.event.occurredAt),
-    rows.map(({ delivery }) => delivery.event.enqueuedAt),
-  ];
-}
+type SearchKeys = ReturnType<typeof searchKeys>;
 
-/** attempts, attempts_epoch, status_code, error_class, first_attempt_at, last_attempt_at, last_duration_ms */
-function attemptColumns(rows: readonly { delivery: Delivery }[]): unknown[][] {
-  return [
-    rows.map(({ delivery }) => delivery.attempts),
-    rows.map(({ delivery }) => delivery.attemptsEpoch),
-    rows.map(({ delivery }) => delivery.last?.statusCode ?? null),
-    rows.map(({ delivery }) => delivery.last?.errorClass ?? null),
-    rows.map(({ delivery }) => delivery.firstAttemptAt),
-    rows.map(({ delivery }) => delivery.last?.startedAt ?? null),
-    rows.map(({ delivery }) => (delivery.last ? Math.round(delivery.last.durationMs) : null)),
-  ];
-}
-
-const NO_KEYS = { userId: null, cardId: null, transactionId: null };
+const NO_KEYS: SearchKeys = { userId: null, cardId: null, transactionId: null };
 
 /** Onboarding payloads have none of the searched fields: they need not be parsed. */
-function keysOf(event: WaybillEvent): { userId: string | null; cardId: string | null; transactionId: string | null } {
+function keysOf(event: WaybillEvent): SearchKeys {
   if (findEventType(event.type)?.family === 'onboarding') return NO_KEYS;
   try {
     const keys = searchKeys(event.type, JSON.parse(event.payload.toString()));

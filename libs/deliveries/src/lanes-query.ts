@@ -14,17 +14,24 @@ export interface LaneSummary {
   state: LaneState;
   /** The sequence that everything waits for; null while the lane is open. */
   headSequence: number | null;
+  /** Null while the lane is open, and while the head's record is missing. */
   headEventId: string | null;
-  /** Deliveries that wait, the head among them; counted up to 100,000. */
+  /** Deliveries that wait, the head among them if it has a record; counted up to 100,000. */
   depth: number;
   /** Failed attempts of the head in this round. */
   attempts: number;
+  /**
+   * Of a parked lane: not before then. In the past: it is due, and in flight or waiting for a slot. Null while nobody can say:
+   * its endpoint is paused, held or behind its circuit breaker.
+   */
   nextAttemptAt: string | null;
   blockedSince: string | null;
   /** Seconds since then. */
   ageSeconds: number | null;
   lastErrorClass: string | null;
   reason: string | null;
+  /** False while no consumer holds the lane's partition: nothing moves, and what is shown is as the last one left it. */
+  hasOwner: boolean;
 }
 
 export interface LaneFilter {
@@ -139,9 +146,12 @@ function blockedPosition(after: string[] | undefined, values: unknown[]): string
 
 const laneColumns = `l.endpoint_id AS "endpointId", l.stream_id AS "streamId", l.tenant_id AS "tenantId", l.state,
   CASE WHEN l.state <> 'open' THEN l.delivered + 1 END AS "headSequence",
-  CASE WHEN l.state <> 'open' THEN l.head_event_id END AS "headEventId",
+  CASE WHEN l.state <> 'open' THEN (SELECT d.event_id FROM waybill.delivery d WHERE d.endpoint_id = l.endpoint_id
+      AND d.stream_id = l.stream_id AND d.sequence = l.delivered + 1) END AS "headEventId",
   (SELECT count(*) FROM (SELECT FROM waybill.delivery d WHERE d.endpoint_id = l.endpoint_id
       AND d.stream_id = l.stream_id AND d.sequence > l.delivered LIMIT ${MOST_COUNTED}) waiting)::integer AS depth,
-  l.attempts, ${iso('l.next_attempt_at')} AS "nextAttemptAt", ${iso('l.blocked_since')} AS "blockedSince",
+  l.attempts, CASE WHEN l.reason IS DISTINCT FROM 'endpoint_closed' THEN ${iso('l.next_attempt_at')} END AS "nextAttemptAt", ${iso('l.blocked_since')} AS "blockedSince",
   CASE WHEN l.state <> 'open' THEN extract(epoch FROM clock_timestamp() - l.blocked_since)::integer END AS "ageSeconds",
-  l.last_error_class AS "lastErrorClass", l.reason`;
+  l.last_error_class AS "lastErrorClass", l.reason,
+  EXISTS (SELECT FROM waybill.partition_owner o WHERE o.partition = l.partition AND o.holder IS NOT NULL
+      AND o.lease_until > clock_timestamp()) AS "hasOwner"`;

@@ -221,11 +221,22 @@ export async function loadPages(
   return pages;
 }
 
-/** A waiting unordered delivery with its due time (database ms). */
+/** A waiting unordered delivery: it has no lane's row that would know these. */
 export interface DueDelivery {
   delivery: Delivery;
   partition: number;
+  /** Database ms. */
   nextAttemptAt: number;
+  /** Attempts that count against the endpoint's limit: less probes, and requests that we cut ourselves. */
+  countedAttempts: number;
+}
+
+const countedAttempts = `(SELECT count(*) FROM waybill.attempt a
+  WHERE a.event_id = d.event_id AND a.endpoint_id = d.endpoint_id AND a.enqueued_at = d.enqueued_at AND a.counted
+  )::int AS counted_attempts`;
+
+interface DueRow extends DeliveryRow {
+  counted_attempts: number;
 }
 
 const SWEEP_BYTES = 16 * 1_048_576;
@@ -241,10 +252,10 @@ export async function findDueUnordered(
     admittedAt: number;
   },
 ): Promise<DueDelivery[]> {
-  const { rows } = await prepared<DeliveryRow>(
+  const { rows } = await prepared<DueRow>(
     db,
     'delivery_find_due_unordered',
-    `SELECT ${deliveryColumns} FROM (
+    `SELECT ${deliveryColumns}, ${countedAttempts} FROM (
        SELECT *, sum(octet_length(payload)) OVER (ORDER BY next_attempt_at, event_id) AS bytes FROM (
          SELECT * FROM waybill.delivery d
           WHERE d.sequence IS NULL AND d.partition = ANY ($1::int[]) AND d.next_attempt_at <= to_timestamp($3::float8 / 1000)
@@ -256,8 +267,13 @@ export async function findDueUnordered(
   return rows.map((row) => toDue(row, query.admittedAt));
 }
 
-function toDue(row: DeliveryRow, admittedAt: number): DueDelivery {
-  return { delivery: toDelivery(row, admittedAt), partition: row.partition, nextAttemptAt: row.next_attempt_at ?? 0 };
+function toDue(row: DueRow, admittedAt: number): DueDelivery {
+  return {
+    delivery: toDelivery(row, admittedAt),
+    partition: row.partition,
+    nextAttemptAt: row.next_attempt_at ?? 0,
+    countedAttempts: row.counted_attempts,
+  };
 }
 
 export interface UnorderedId {
@@ -274,10 +290,10 @@ export async function findUnordered(
   admittedAt: number,
 ): Promise<{ waiting: DueDelivery[]; terminal: Set<string> }> {
   const values = [ids.map((id) => id.endpointId), ids.map((id) => id.eventId)];
-  const waiting = await prepared<DeliveryRow>(
+  const waiting = await prepared<DueRow>(
     db,
     'delivery_find_unordered_waiting',
-    `SELECT ${deliveryColumns} FROM unnest($1::uuid[], $2::uuid[]) AS k(endpoint_id, event_id)
+    `SELECT ${deliveryColumns}, ${countedAttempts} FROM unnest($1::uuid[], $2::uuid[]) AS k(endpoint_id, event_id)
        JOIN waybill.delivery d ON d.endpoint_id = k.endpoint_id AND d.event_id = k.event_id`,
     values,
   );
@@ -296,36 +312,10 @@ export async function findUnordered(
   };
 }
 
-export interface SequenceClaim extends LaneId {
-  sequence: number;
-  eventId: string;
-}
-
-/** The claims whose sequence is on record with another event id. What the retention has removed counts as the same event. */
-export async function findConflicts(db: Queryable, claims: readonly SequenceClaim[]): Promise<SequenceClaim[]> {
-  const { rows } = await prepared<{ claim: number }>(
-    db,
-    'delivery_find_conflicts',
-    `SELECT k.claim::int AS claim
-       FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::uuid[]) WITH ORDINALITY AS k(endpoint_id, stream_id, sequence, event_id, claim)
-      WHERE EXISTS (SELECT FROM waybill.delivery d WHERE d.endpoint_id = k.endpoint_id AND d.stream_id = k.stream_id
-                       AND d.sequence = k.sequence AND d.event_id <> k.event_id)
-         OR EXISTS (SELECT FROM waybill.delivery_history h WHERE h.stream_id = k.stream_id AND h.endpoint_id = k.endpoint_id
-                       AND h.sequence = k.sequence AND h.event_id <> k.event_id)`,
-    [
-      claims.map((one) => one.endpointId),
-      claims.map((one) => one.streamId),
-      claims.map((one) => one.sequence),
-      claims.map((one) => one.eventId),
-    ],
-  );
-  return rows.map((row) => claims[row.claim - 1]!);
-}
-
 export interface OpenCommand extends LaneId {
   id: string;
   partition: number;
-  kind: 'retry' | 'skip';
+  kind: 'retry' | 'skip' | 'event_lost';
   sequence: number;
   reason: string;
   requestedBy: string;

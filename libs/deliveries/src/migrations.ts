@@ -24,7 +24,41 @@ class Deliveries1766000000002 implements MigrationInterface {
   }
 }
 
-export const deliveriesMigrations: MigrationClass[] = [Deliveries1766000000002];
+/** What heals losses: lanes that miss a record are found by an index, and the reconciler may say that an event is lost. */
+class DeliveriesHealing1766100000002 implements MigrationInterface {
+  name = 'DeliveriesHealing1766100000002';
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      CREATE INDEX lane_gap ON waybill.lane (endpoint_id, stream_id) WHERE reason = 'gap';
+      ALTER TABLE waybill.operator_command DROP CONSTRAINT operator_command_kind_check,
+        ADD CONSTRAINT operator_command_kind_check CHECK (kind IN ('retry', 'skip', 'event_lost'))`);
+  }
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      DROP INDEX waybill.lane_gap;
+      DELETE FROM waybill.operator_command WHERE kind = 'event_lost';
+      ALTER TABLE waybill.operator_command DROP CONSTRAINT operator_command_kind_check,
+        ADD CONSTRAINT operator_command_kind_check CHECK (kind IN ('retry', 'skip'))`);
+  }
+}
+
+/** A clean hand-over must not hide that the owner before it died: what that one sent may still be without a record. */
+class DeliveriesUncleanTakeover1766100000003 implements MigrationInterface {
+  name = 'DeliveriesUncleanTakeover1766100000003';
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      ALTER TABLE waybill.partition_owner ADD unclean_epoch bigint NOT NULL DEFAULT 0, ADD unclean_at timestamptz`);
+  }
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE waybill.partition_owner DROP unclean_epoch, DROP unclean_at');
+  }
+}
+
+export const deliveriesMigrations: MigrationClass[] = [
+  Deliveries1766000000002,
+  DeliveriesHealing1766100000002,
+  DeliveriesUncleanTakeover1766100000003,
+];
 
 /** Makes the partitions of history and attempts ahead of time; part of migrate and of the consumer's upkeep. */
 export async function ensureDeliveryPartitions(db: Queryable, nowMs: number): Promise<string[]> {

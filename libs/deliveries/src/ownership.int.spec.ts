@@ -59,7 +59,7 @@ it('lets a successor in only when the transaction of the one before has ended', 
   await waitingForLocks(1);
   expect(isAcquired).toBe(false);
   await transaction.query('COMMIT');
-  expect(await successor).toEqual([{ partition: 0, epoch: 2, isClean: false }]);
+  expect(await successor).toMatchObject([{ partition: 0, epoch: 2, isClean: false }]);
   expect((await lockOwned(transaction, 'old', [{ partition: 0, epoch: 1 }])).owned.size).toBe(0);
 });
 
@@ -81,7 +81,7 @@ it('leaves a lease that was renewed while the successor waited for the lock', as
   const successor = acquirePartitions(pool, 'new', 60_000, [0]);
   await waitingForLocks(1);
   await transaction.query('COMMIT');
-  expect(await successor).toEqual([]);
+  expect(await successor).toMatchObject([]);
 });
 
 it('renews a lease that ran out when nobody took it', async () => {
@@ -104,5 +104,7 @@ it('releases only what is still ours', async () => {
     { partition: 0, epoch: 1 },
     { partition: 1, epoch: 1 },
   ]);
-  expect(await acquirePartitions(pool, 'third', 60_000, [0, 1])).toEqual([{ partition: 0, epoch: 2, isClean: true }]);
+  expect(await acquirePartitions(pool, 'third', 60_000, [0, 1])).toMatchObject([
+    { partition: 0, epoch: 2, isClean: true },
+  ]);
 });

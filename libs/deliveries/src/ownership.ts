@@ -1,6 +1,9 @@
 // Who owns a partition: leases with epochs, checked by every state transaction. Instants are PostgreSQL's.
 import { prepared, type Queryable } from '#database';
 
+/** The consumer group that shares the partitions: its committed offsets say what the delivery side has on record. */
+export const deliveryGroupId = (topicPrefix: string): string => `${topicPrefix}.delivery`;
+
 export interface Owned {
   partition: number;
   epoch: number;
@@ -9,6 +12,10 @@ export interface Owned {
 /** A partition just taken: `isClean` when its last owner released it with everything recorded, or never had one. */
 export interface Acquired extends Owned {
   isClean: boolean;
+  /** The last take-over from an owner that had not released it, this one included; 0 and null when there was none. */
+  uncleanEpoch: number;
+  /** ms since 1970. */
+  uncleanAt: number | null;
 }
 
 /** What a fence found: the partitions that are still ours, and the server's clock in ms since 1970. */
@@ -26,12 +33,15 @@ export async function acquirePartitions(
 ): Promise<Acquired[]> {
   const { rows } = await db.query<Acquired>(
     `UPDATE waybill.partition_owner o
-        SET holder = $1, epoch = o.epoch + 1, lease_until = clock_timestamp() + $2 * interval '1 ms'
+        SET holder = $1, epoch = o.epoch + 1, lease_until = clock_timestamp() + $2 * interval '1 ms',
+            unclean_epoch = CASE WHEN free.is_clean THEN o.unclean_epoch ELSE o.epoch + 1 END,
+            unclean_at = CASE WHEN free.is_clean THEN o.unclean_at ELSE clock_timestamp() END
        FROM (SELECT f.partition, f.holder IS NULL AS is_clean FROM waybill.partition_owner f
               WHERE f.partition = ANY ($3::int[]) AND (f.lease_until < clock_timestamp() OR f.holder = $1)
               ORDER BY f.partition FOR UPDATE) free
       WHERE o.partition = free.partition
-      RETURNING o.partition, o.epoch, free.is_clean AS "isClean"`,
+      RETURNING o.partition, o.epoch, free.is_clean AS "isClean", o.unclean_epoch AS "uncleanEpoch",
+                extract(epoch FROM o.unclean_at)::float8 * 1000 AS "uncleanAt"`,
     [holder, leaseMs, partitions],
   );
   return rows;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createPool, type Pool, runMigrations } from '#database';
+import { createPool, type Pool, type Queryable, runMigrations, withTransaction } from '#database';
 import { createTestDatabase, type TestDatabase } from '#testkit';
 import type { DeliveryFilter } from './delivery-arms.ts';
 import { deliveriesMigrations, ensureDeliveryPartitions } from './migrations.ts';
@@ -275,8 +275,8 @@ describe('a list of lanes', () => {
 });
 
 describe('an operator', () => {
-  const ask = (over: object = {}) =>
-    insertOperatorCommand(pool, {
+  const ask = (over: object = {}, db: Queryable = pool) =>
+    insertOperatorCommand(db, {
       endpointId: endpoint(1),
       streamId: 'waiting-1',
       kind: 'skip',
@@ -291,6 +291,21 @@ describe('an operator', () => {
     expect(accepted).toMatchObject({ outcome: 'accepted', command: { sequence: 1, streamId: 'waiting-1' } });
     const { rows } = await pool.query('SELECT kind, closed_at, requested_by FROM waybill.operator_command');
     expect(rows).toEqual([{ kind: 'skip', closed_at: null, requested_by: 'token:1' }]);
+  });
+
+  it('who sends a command again while it is open gets the same one, however many come at once', async () => {
+    const lane = { endpointId: endpoint(1), streamId: 'waiting-1', kind: 'retry' } as const;
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => withTransaction(pool, (client) => ask(lane, client))),
+    );
+    expect(new Set(answers.map((answer) => answer.outcome === 'accepted' && answer.command.id)).size).toBe(1);
+    await pool.query(`DELETE FROM waybill.operator_command WHERE kind = 'retry'`);
+    const request = { endpointId: endpoint(0), reason: 'mended', requestedBy: 'token:1' };
+    const rounds = await Promise.all(
+      [1, 2, 3].map(() => withTransaction(pool, (client) => insertRetryOfHalted(client, request))),
+    );
+    expect(rounds.map(({ length }) => length).toSorted()).toEqual([0, 0, 5]);
+    await pool.query(`DELETE FROM waybill.operator_command WHERE kind = 'retry'`);
   });
 
   it('is told when that is not the head, when the lane is open, and when there is no lane', async () => {

@@ -36,4 +36,5 @@ export {
   findEndpoint,
   listEndpoints,
 } from './endpoints.ts';
+export { findLivingEndpoints } from './living-endpoints.ts';
 export { uuidV7 } from './uuid.ts';

@@ -1,8 +1,8 @@
-// Checks one attempt against receivers that answer well, badly, slowly, for ever or not at all.
+// Checks one attempt against receivers that answer well, badly, too much or not at all; slow ones are in deadline.spec.ts.
+import { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { FakeClock, systemClock } from '#clock';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { freePort, OK, startRawServer, type Answer, type RawServer } from '../test/servers.ts';
+import { freePort, OK, startEagerServer, startRawServer, type Answer, type RawServer } from '../test/servers.ts';
 import { AddressGuard, HttpSender, type HttpRequest, type HttpResult, type HttpSenderOptions } from './index.ts';
 
 const guard = new AddressGuard({ allowHttp: true, allowedCidrs: ['127.0.0.0/8'], allowedPorts: [443] });
@@ -87,14 +87,28 @@ describe('a response', () => {
     },
   );
 
-  it('that redirects is not followed', async () => {
-    const inner = await startRawServer((socket) => socket.write(OK));
-    const { result } = await attempt((socket) =>
-      socket.write(`HTTP/1.1 307 Moved\r\nlocation: ${inner.url}\r\ncontent-length: 0\r\n\r\n`),
-    );
-    expect(result).toMatchObject({ kind: 'response', statusCode: 307, headers: { location: inner.url } });
-    expect(inner.connections).toBe(0);
-  });
+  it.each([300, 301, 302, 303, 305, 307, 308])(
+    'that redirects with %i is not followed, wherever it points',
+    async (status) => {
+      const inner = await startRawServer((socket) => socket.write(OK));
+      const connect = vi.spyOn(Socket.prototype, 'connect');
+      onTestFinished(() => void vi.restoreAllMocks());
+      for (const location of [
+        inner.url,
+        'http://169.254.169.254/latest/meta-data/',
+        '//127.0.0.1/',
+        'file:///etc/passwd',
+      ]) {
+        const { result } = await attempt((socket) =>
+          socket.write(
+            `HTTP/1.1 ${status} Moved\r\nlocation: ${location}\r\nrefresh: 0; url=${location}\r\ncontent-length: 0\r\n\r\n`,
+          ),
+        );
+        expect(result).toMatchObject({ kind: 'response', statusCode: status, headers: { location } });
+      }
+      expect([inner.connections, connect.mock.calls.length]).toEqual([0, 4]);
+    },
+  );
 
   it('that is compressed is not unpacked', async () => {
     const bomb = gzipSync(Buffer.alloc(10_000_000));
@@ -153,7 +167,7 @@ describe('success is decided by the status line', () => {
   const half: Answer = (socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf');
 
   it('when the deadline passes during the body', async () => {
-    const { result } = await attempt(half, { timeoutMs: 100 });
+    const { result } = await attempt(half, { timeoutMs: 1_000 });
     expect(result).toMatchObject({ kind: 'response', statusCode: 200, bodyHead: 'half' });
   });
 
@@ -161,24 +175,10 @@ describe('success is decided by the status line', () => {
     const controller = new AbortController();
     const answer: Answer = (socket, ...rest) => {
       half(socket, ...rest);
-      setTimeout(() => controller.abort(), 50); // Time for the answer to arrive; too short, and the class would be "aborted".
+      setTimeout(() => controller.abort(), 500); // Time for the answer to arrive; too short, and the class would be "aborted".
     };
     const { result } = await attempt(answer, { signal: controller.signal });
     expect(result).toMatchObject({ kind: 'response', statusCode: 200 });
-  });
-
-  it('when the body never ends: 16 KiB are kept, then the connection is closed', async () => {
-    const chunk = Buffer.alloc(64 * 1024, 'x');
-    const { result, server } = await attempt((socket) => {
-      socket.write('HTTP/1.1 200 OK\r\n\r\n');
-      const pour = () => {
-        while (!socket.destroyed && socket.write(chunk));
-      };
-      socket.on('drain', pour);
-      pour();
-    });
-    expect(result).toMatchObject({ kind: 'response', statusCode: 200, bodyHead: 'x'.repeat(16 * 1024) });
-    await until(() => server.sockets.size === 0);
   });
 
   it('when the body is larger than it said', async () => {
@@ -204,11 +204,18 @@ describe('a failure', () => {
     ['closes after the request', (socket) => socket.end()],
     ['resets after the request', (socket) => socket.resetAndDestroy()],
     ['closes in the status line', (socket) => socket.end('HTTP/1.1 20')],
+    ['resets in the status line', (socket) => socket.write('HTTP/1.1 20', () => socket.resetAndDestroy())],
     ['closes in the headers', (socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-le')],
     ['resets in the headers', (socket) => socket.write('HTTP/1.1 200 OK\r\n', () => socket.resetAndDestroy())],
   ])('is connection_reset where the receiver %s: the outcome is unknown', async (_what, answer) => {
     const { result } = await attempt(answer);
     expect(result).toMatchObject({ kind: 'failed', errorClass: 'connection_reset', bytesSent: true });
+  });
+
+  it('is connection_reset where the receiver resets as soon as it has accepted', async () => {
+    const server = await startEagerServer((socket) => socket.resetAndDestroy());
+    const result = await makeSender().send(requestTo(server));
+    expect(result).toMatchObject({ kind: 'failed', errorClass: 'connection_reset' });
   });
 
   it('is connection_reset where the receiver resets before it has read the request', async () => {
@@ -246,78 +253,52 @@ describe('a failure', () => {
   });
 });
 
-describe('the one deadline', () => {
-  const drip =
-    (text: string): Answer =>
+describe('an answer without end', () => {
+  /** Writes as fast as the other side takes it. */
+  const pourAfter =
+    (head: string, text: string): Answer =>
     (socket) => {
-      let next = 0;
-      const timer = setInterval(() => socket.write(text[next++ % text.length]!), 5);
-      socket.on('close', () => clearInterval(timer));
+      const chunk = text.repeat(Math.ceil(65_536 / text.length));
+      const pour = () => {
+        while (!socket.destroyed && socket.write(chunk));
+      };
+      socket.write(head);
+      socket.on('drain', pour);
+      pour();
     };
-  const repeat =
-    (text: string): Answer =>
-    (socket) => {
-      const timer = setInterval(() => socket.write(text), 5);
-      socket.on('close', () => clearInterval(timer));
-    };
+  const protocol = { kind: 'failed', errorClass: 'protocol', bytesSent: true };
 
-  it.each<[string, Answer]>([
-    ['never answers', () => undefined],
-    ['drips its status line', drip(`HTTP/1.1 200 ${'O'.repeat(10_000)}`)],
-    ['drips its headers', drip(`HTTP/1.1 200 OK\r\n${'a: b\r\n'.repeat(1000)}`)],
-    ['sends informational answers for ever', repeat('HTTP/1.1 103 Early Hints\r\n\r\n')],
-    ['sends processing notices for ever', repeat('HTTP/1.1 102 Processing\r\nx: y\r\n\r\n')],
-  ])('cuts off a receiver that %s, and frees the connection', async (_what, answer) => {
-    const startedAt = systemClock.monotonic();
-    const { result, server } = await attempt(answer, { timeoutMs: 300 });
-    expect(result).toMatchObject({ kind: 'failed', errorClass: 'timeout', bytesSent: true });
-    expect(systemClock.monotonic() - startedAt).toBeGreaterThanOrEqual(295);
-    expect(systemClock.monotonic() - startedAt).toBeLessThan(2_000);
-    await until(() => server.sockets.size === 0);
-  });
-
-  it('counts the answer, not the time, of a receiver that drips its body', async () => {
+  it.each<[string, Answer, object]>([
+    ['body', pourAfter('HTTP/1.1 200 OK\r\n\r\n', 'x'), { statusCode: 200, bodyHead: 'x'.repeat(16 * 1024) }],
+    [
+      'row of chunks',
+      pourAfter('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n', '1\r\nx\r\n'),
+      { statusCode: 200, bodyHead: 'x'.repeat(16 * 1024) },
+    ],
+    [
+      'row of trailers',
+      pourAfter('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n', 'a: b\r\n'),
+      { statusCode: 200 },
+    ],
+    ['header', pourAfter('HTTP/1.1 200 OK\r\nx: ', 'y'), protocol],
+    ['header’s name', pourAfter('HTTP/1.1 200 OK\r\n', 'y'), protocol],
+    ['row of headers', pourAfter('HTTP/1.1 200 OK\r\n', 'a: b\r\n'), protocol],
+    ['row of informational headers', pourAfter('HTTP/1.1 103 Early Hints\r\n', 'a: b\r\n'), protocol],
+    ['stream of garbage', pourAfter('', '\xfe'), protocol],
+  ])('(a %s) is cut off long before the deadline, with no more read than buffers hold', async (_what, answer, said) => {
+    const written: number[] = [];
     const { result, server } = await attempt(
       (socket, ...rest) => {
-        socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n');
-        drip('zz')(socket, ...rest);
+        socket.on('close', () => written.push(socket.bytesWritten));
+        answer(socket, ...rest);
       },
-      { timeoutMs: 300 },
+      { timeoutMs: 60_000 },
     );
-    expect(result).toMatchObject({ kind: 'response', statusCode: 200, bodyHead: expect.stringMatching(/^z+$/) });
+    expect(result).toMatchObject(said);
     await until(() => server.sockets.size === 0);
-  });
-
-  it('covers a name server that is silent', async () => {
-    const clock = new FakeClock();
-    const sender = makeSender({ clock, resolve: () => new Promise(() => undefined) });
-    const result = sender.send(requestTo({ url: 'http://silent.example:443/' }, { timeoutMs: 30_000 }));
-    clock.advance(30_000);
-    expect(await result).toEqual({ kind: 'failed', errorClass: 'timeout', durationMs: 30_000, bytesSent: false });
-  });
-
-  it('covers a connection that is never made', async () => {
-    // 192.0.2.1 is documentation space: routed nowhere, or refused at once, but never answered.
-    const sender = makeSender({
-      guard: new AddressGuard({ allowHttp: true, allowedCidrs: ['192.0.2.0/24'], allowedPorts: [] }),
-    });
-    const result = await sender.send(requestTo({ url: 'http://192.0.2.1:81/' }, { timeoutMs: 200 }));
-    expect(result).toMatchObject({ kind: 'failed', bytesSent: false });
-    expect(['timeout', 'unreachable', 'connection_refused']).toContain((result as { errorClass: string }).errorClass);
-  });
-
-  it('covers a TLS handshake that is never answered', async () => {
-    const server = await startRawServer(() => undefined);
-    const result = await makeSender().send(requestTo({ url: `https://127.0.0.1:${server.port}/` }, { timeoutMs: 200 }));
-    expect(result).toMatchObject({ kind: 'failed', errorClass: 'timeout', bytesSent: false });
-    await until(() => server.sockets.size === 0);
-  });
-
-  it('leaves no timer behind once the answer is there', async () => {
-    const clock = new FakeClock();
-    const server = await startRawServer((socket) => socket.write(OK));
-    await makeSender({ clock }).send(requestTo(server));
-    expect(clock.pending).toBe(0);
+    // The kernel's own buffers on a loopback connection hold a few MB of it.
+    expect(written).toHaveLength(1);
+    expect(written[0]).toBeLessThan(16 * 1024 * 1024);
   });
 });
 

@@ -1,6 +1,8 @@
 // Checks that only a receiver with a valid certificate for the very name (or address) is spoken to.
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { makeCertificates, OK, startTlsServer, type RawServer } from '../test/servers.ts';
 import { AddressGuard, HttpSender } from './index.ts';
@@ -81,7 +83,20 @@ describe('a receiver', () => {
       maxVersion: version,
       ciphers: 'DEFAULT@SECLEVEL=0',
     });
+    // It does speak that version, with a client that still does.
+    const old = connectTls({
+      port: server.port,
+      host: '127.0.0.1',
+      servername: 'localhost',
+      ca: certificates.authority,
+      minVersion: version,
+      ciphers: 'DEFAULT@SECLEVEL=0',
+    });
+    await once(old, 'secureConnect');
+    expect(old.getProtocol()).toBe(version);
+    old.destroy();
     expect(await send(makeSender(), server.url)).toMatchObject(refused);
+    expect(server.requests).toEqual([]);
   });
 
   it('that speaks plain HTTP on the port is refused: no fallback', async () => {

@@ -1,10 +1,12 @@
 // Servers on loopback for the tests: raw ones that misbehave byte by byte, and TLS ones with any fault in the certificate.
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { Worker } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
 
 export interface RawServer {
@@ -27,6 +29,46 @@ export function startRawServer(answer: Answer, host = '127.0.0.1'): Promise<RawS
   return listen(createServer({ noDelay: true }), answer, 'http', host);
 }
 
+/** Two on one port: `outside` at 127.0.0.2 with this answer, `inside` at 127.0.0.1, which answers whoever gets there. */
+export async function startTwinServers(answer: Answer): Promise<{ outside: RawServer; inside: RawServer }> {
+  for (;;) {
+    const outside = await startRawServer(answer, '127.0.0.2');
+    const server = createServer({ noDelay: true });
+    const inside = await listen(server, (socket) => socket.write(OK), 'http', '127.0.0.1', outside.port).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EADDRINUSE') throw error;
+      },
+    );
+    // Somebody has that port there: another pair.
+    if (inside !== undefined) return { outside, inside };
+  }
+}
+
+/** One that does something as soon as a connection is there, and never waits for a request. */
+export function startEagerServer(greet: (socket: Socket) => void): Promise<RawServer> {
+  return listen(createServer({ noDelay: true }).on('connection', greet), () => undefined, 'http', '127.0.0.1');
+}
+
+/** A port at which connections are neither accepted nor refused: the SYN is not answered, as behind a firewall that drops. */
+export async function startBlackHole(): Promise<{ port: number; url: string }> {
+  // Its thread sleeps, so it accepts nothing; two connections fill the queue of a backlog of one, and Linux drops what comes then.
+  const thread = new Worker(
+    `const server = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+       require('node:worker_threads').parentPort.postMessage(server.address().port);
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+     });`,
+    { eval: true },
+  );
+  const [port] = (await once(thread, 'message')) as [number];
+  const fillers = Array.from({ length: 4 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+  onTestFinished(async () => {
+    for (const filler of fillers) filler.destroy();
+    await thread.terminate();
+  });
+  await Promise.all(fillers.slice(0, 2).map((filler) => once(filler, 'connect')));
+  return { port, url: `http://127.0.0.1:${port}/` };
+}
+
 export function startTlsServer(options: TlsOptions, answer: Answer = (socket) => socket.write(OK)): Promise<RawServer> {
   return listen(createTlsServer(options), answer, 'https', '127.0.0.1');
 }
@@ -40,7 +82,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-async function listen(server: Server, answer: Answer, scheme: string, host: string): Promise<RawServer> {
+async function listen(server: Server, answer: Answer, scheme: string, host: string, port = 0): Promise<RawServer> {
   const raw: RawServer = { port: 0, url: '', connections: 0, requests: [], sockets: new Set() };
   const accept = (socket: Socket): void => {
     raw.sockets.add(socket);
@@ -64,7 +106,7 @@ async function listen(server: Server, answer: Answer, scheme: string, host: stri
       answer(socket, request, raw.requests.length);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   onTestFinished(async () => {
     for (const socket of raw.sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));

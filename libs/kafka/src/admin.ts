@@ -3,7 +3,7 @@ import type { Admin } from 'kafkajs';
 import { withDeadline } from './deadline.ts';
 import { KafkaFault, toKafkaFault } from './fault.ts';
 import type { Link, LinkFactory } from './link.ts';
-import type { LogAdmin } from './port.ts';
+import type { LogAdmin, OffsetRange } from './port.ts';
 
 const ADMIN_TIMEOUT_MS = 20_000;
 const CREATE_TIMEOUT_MS = 10_000;
@@ -42,8 +42,12 @@ export class KafkaJsAdmin implements LogAdmin {
   }
 
   async highWatermarks(topic: string): Promise<Map<number, number>> {
+    return new Map([...(await this.offsetRanges(topic))].map(([partition, { high }]) => [partition, high]));
+  }
+
+  async offsetRanges(topic: string): Promise<Map<number, OffsetRange>> {
     const offsets = await this.#call((admin) => admin.fetchTopicOffsets(topic));
-    return new Map(offsets.map(({ partition, high }) => [partition, Number(high)]));
+    return new Map(offsets.map(({ partition, low, high }) => [partition, { low: Number(low), high: Number(high) }]));
   }
 
   async committedOffsets(groupId: string, topic: string): Promise<Map<number, number | null>> {

@@ -19,6 +19,7 @@ export type {
   LogAdmin,
   LogConsumer,
   LogProducer,
+  OffsetRange,
   ProducedRecord,
   ProducerOptions,
   RecordBatch,

@@ -159,6 +159,11 @@ export interface TopicSettings {
   config?: Readonly<Record<string, string>>;
 }
 
+export interface OffsetRange {
+  low: number;
+  high: number;
+}
+
 export interface LogAdmin {
   /** Null for a topic that does not exist. @throws KafkaFault */
   topicPartitionCounts(topics: readonly string[]): Promise<Map<string, number | null>>;
@@ -173,6 +178,8 @@ export interface LogAdmin {
   deleteTopics(topics: readonly string[]): Promise<void>;
   /** Per partition number, the offset that the next record will get. */
   highWatermarks(topic: string): Promise<Map<number, number>>;
+  /** Per partition number, the first offset that is still there and the one that the next record will get. @throws KafkaFault */
+  offsetRanges(topic: string): Promise<Map<number, OffsetRange>>;
   /** Per partition number; null where the group has committed nothing. */
   committedOffsets(groupId: string, topic: string): Promise<Map<number, number | null>>;
   disconnect(): Promise<void>;

@@ -1,4 +1,5 @@
 // The producer of the port, over kafkajs: bounded sends that only succeed when every record is acknowledged.
+import { failpoint } from '#failpoint';
 import { backoffMs } from '#worker';
 import type { Producer, RecordMetadata, TopicMessages } from 'kafkajs';
 import { withDeadline } from './deadline.ts';
@@ -41,6 +42,7 @@ export class KafkaJsProducer implements LogProducer {
     const { clock } = this.#links;
     const deadlineAt = clock.monotonic() + this.#sendTimeoutMs;
     for (const round of splitIntoRounds(records, this.#maxBatchBytes)) await this.#sendRound(round, deadlineAt);
+    await failpoint('producer.after_ack');
   }
 
   state(): ConnectionState {

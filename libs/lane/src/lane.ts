@@ -9,6 +9,8 @@ export type BlockReason =
   | 'failed' // the head failed and waits for its next attempt
   | 'spilled' // memory or time ran out before its turn: nothing failed
   | 'gap' // the head's record has not arrived
+  | 'event_lost' // the head's record has not arrived, and the outbox has the event no more
+  | 'draining' // nothing failed since the head got through: what had waited behind it is sent
   | 'endpoint_closed' // paused, held or behind an open circuit breaker
   | 'exhausted' // the head used up its attempts
   | 'invalid_payload' // the head does not match its type's schema

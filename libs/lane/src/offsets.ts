@@ -17,6 +17,11 @@ export class OffsetTracker {
   #committable: number | null = null;
   #pendingBytes = 0;
 
+  /** The offset after the last one received; 0 before the first. */
+  get nextOffset(): number {
+    return Math.max(0, this.#next);
+  }
+
   /** Records received and not below the committable offset, and their bytes. */
   get pending(): { records: number; bytes: number } {
     this.#advance();

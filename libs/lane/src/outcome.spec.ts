@@ -1,4 +1,5 @@
 // Checks what each result of a request means, and the Retry-After values that are met in the wild.
+import { ERROR_CLASSES } from '#http-delivery';
 import { describe, expect, it, test } from 'vitest';
 import { type AttemptResult, classify, type Outcome, parseRetryAfter } from './index.ts';
 
@@ -35,6 +36,29 @@ describe('the outcome of a request', () => {
     ['a fault of this machine', failed('local_fault'), { kind: 'unknown', errorClass: 'local_fault' }],
   ])('%s', (_what, result, outcome) => {
     expect(classify(result, '2xx', NOW)).toEqual(outcome);
+  });
+
+  it('is, for every status that there is, a success, a failure of its hundred, or the receiver’s farewell', () => {
+    for (let status = 200; status <= 599; status++) {
+      const errorClass = `http_${String(status)[0]}xx`;
+      const expected = status < 300 ? { kind: 'success' } : { kind: status === 410 ? 'gone' : 'failure', errorClass };
+      expect(classify(response(status), '2xx', NOW), String(status)).toEqual(expected);
+      // Only 429 and 503 are asked when to come again.
+      const asked = classify(response(status, { 'retry-after': '7' }), '2xx', NOW);
+      const isHeard = status === 429 || status === 503;
+      expect(asked, String(status)).toEqual(isHeard ? { ...expected, retryAfterMs: 7_000 } : expected);
+    }
+  });
+
+  it('is decided for every class of error that a request can end with', () => {
+    const special: Record<string, Outcome['kind']> = {
+      blocked_target: 'held',
+      aborted: 'unknown',
+      local_fault: 'unknown',
+    };
+    for (const errorClass of ERROR_CLASSES) {
+      expect(classify(failed(errorClass), '2xx', NOW)).toEqual({ kind: special[errorClass] ?? 'failure', errorClass });
+    }
   });
 
   it('is a success with 200 alone for endpoints that say so', () => {

@@ -1,6 +1,7 @@
 // The outbox's migrations. A domain service's database can hold them alone; nothing here knows the delivery side.
 import { catalogue } from '#events';
 import type { MigrationClass, MigrationInterface, QueryRunner } from '#database';
+import { healingDownSql, healingSql } from './healing-schema.ts';
 import { isNameSql, publishEventSql, schemaSql, shardSql, uuidSql } from './schema.ts';
 
 /** The migrations of the schema `outbox`. `shards` (1 to 64) is fixed by the first run; later values are ignored. */
@@ -21,7 +22,16 @@ export function outboxMigrations(options: { shards: number }): MigrationClass[] 
       await runner.query('DROP SCHEMA outbox CASCADE');
     }
   }
-  return [Outbox1766000000000];
+  class OutboxHealing1766100000000 implements MigrationInterface {
+    name = 'OutboxHealing1766100000000';
+    async up(runner: QueryRunner): Promise<void> {
+      await runner.query(healingSql);
+    }
+    async down(runner: QueryRunner): Promise<void> {
+      await runner.query(healingDownSql);
+    }
+  }
+  return [Outbox1766000000000, OutboxHealing1766100000000];
 }
 
 /** Brings `outbox.event_type` in line with the catalogue; safe to repeat. Part of every migrate run. */

@@ -1,5 +1,6 @@
 // The outbox table's partitions: made ahead, and dropped only when they are old and every shard has published past them.
 import { dropTimePartitions, ensureTimePartitions, type Pool, type Queryable } from '#database';
+import { forgetRepublishRequests } from './republish.ts';
 
 /** Event ids forgotten by one statement: about 100 ms. */
 const KEYS_AT_ONCE = 10_000;
@@ -11,12 +12,13 @@ export function ensureOutboxPartitions(db: Queryable, nowMs: number): Promise<st
 
 /**
  * Drops the partitions whose every row is older than the retention and visible in each shard's stored `prev`, and forgets
- * given event ids of that age. Until then an event can be republished. Returns the names of those dropped.
+ * given event ids and answered requests of that age. Until then an event can be republished. Returns the names of those dropped.
  */
 export async function dropPublishedPartitions(pool: Pool, retentionDays: number, nowMs: number): Promise<string[]> {
   const before = new Date(nowMs - retentionDays * 86_400_000);
   const dropped = await dropTimePartitions(pool, { schema: 'outbox', table: 'event', before, isPending });
   await forgetEventKeys(pool, before);
+  await forgetRepublishRequests(pool, before);
   return dropped;
 }
 

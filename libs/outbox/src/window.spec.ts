@@ -1,6 +1,7 @@
 // How a window moves on, page by page: the pure part of the relay's bookkeeping.
 import { describe, expect, it } from 'vitest';
-import { advance, type OutboxRow, type Page, type ShardProgress } from './window.ts';
+import type { OutboxRow } from './rows.ts';
+import { advance, type Page, type ShardProgress } from './window.ts';
 
 const before: ShardProgress = { shard: 2, prev: '10:12:', floorId: 5, target: null, targetFloorId: null, lastId: 0 };
 const rowsTo = (...ids: number[]) => ids.map((id) => ({ id, shard: 2, found: ids.length }) as OutboxRow);

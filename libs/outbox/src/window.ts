@@ -1,5 +1,6 @@
 // The relay's SQL: snapshot windows over outbox.event, cut by id, and the fenced progress of each shard.
 import { prepared, type Queryable } from '#database';
+import { iso, type OutboxRow, type RawOutboxRow, toOutboxRow } from './rows.ts';
 
 /**
  * Where a shard's publication stands. A window is (prev, target]: rows whose transaction was not visible in `prev` and is
@@ -17,25 +18,6 @@ export interface ShardProgress {
   lastId: number;
 }
 
-export interface OutboxRow {
-  id: number;
-  shard: number;
-  /** How many rows of its shard were found for this page; those beyond 4 MiB of payload are left for the next one. */
-  found: number;
-  eventId: string;
-  tenantId: string;
-  streamId: string;
-  type: string;
-  /** JSON text, as the record's header carries it. */
-  targets: string;
-  /** The committed bytes, as text. */
-  payload: string;
-  traceparent: string | null;
-  /** ISO 8601 UTC with microseconds. */
-  occurredAt: string;
-  enqueuedAt: string;
-}
-
 export interface Page {
   /** The snapshot of this read: the target of windows that had none. */
   snapshot: string;
@@ -43,8 +25,6 @@ export interface Page {
   lastDrawnId: number;
   rows: OutboxRow[];
 }
-
-const iso = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 /** Payload bytes of one shard's page, beyond its first row: four shards fit in a relay's memory many times over. */
 const PAGE_BYTES = 4 * 1_048_576;
@@ -81,22 +61,7 @@ FROM (SELECT) one LEFT JOIN LATERAL (
   ) p WHERE p.bytes_before < ${PAGE_BYTES} ORDER BY p.shard, p.id
 ) page ON true`;
 
-interface RawRow {
-  snapshot: string;
-  last_drawn_id: number;
-  id: number | null;
-  shard: number;
-  found: number;
-  event_id: string;
-  tenant_id: string;
-  stream_id: string;
-  event_type: string;
-  targets: string;
-  payload: string;
-  traceparent: string | null;
-  occurred_at: string;
-  enqueued_at: string;
-}
+type RawRow = RawOutboxRow & { snapshot: string; last_drawn_id: number };
 
 /** The next rows of each shard's window, by id, at most `limit` and 4 MiB of payload a shard (but always one). One statement, one snapshot, for all shards. */
 export async function readPage(db: Queryable, shards: readonly ShardProgress[], limit: number): Promise<Page> {
@@ -113,23 +78,6 @@ export async function readPage(db: Queryable, shards: readonly ShardProgress[], 
     snapshot: first.snapshot,
     lastDrawnId: first.last_drawn_id,
     rows: first.id === null ? [] : rows.map((row) => toOutboxRow(row)),
-  };
-}
-
-function toOutboxRow(row: Omit<RawRow, 'snapshot' | 'last_drawn_id'>): OutboxRow {
-  return {
-    id: row.id!,
-    shard: row.shard,
-    found: row.found,
-    eventId: row.event_id,
-    tenantId: row.tenant_id,
-    streamId: row.stream_id,
-    type: row.event_type,
-    targets: row.targets,
-    payload: row.payload,
-    traceparent: row.traceparent,
-    occurredAt: row.occurred_at,
-    enqueuedAt: row.enqueued_at,
   };
 }
 
@@ -186,33 +134,6 @@ export async function storeProgress(
     ],
   );
   return new Set(rows.map((row) => row.shard));
-}
-
-/** Rows to publish again on request, oldest request first. Whatever the windows did with them is of no account. */
-export async function readRepublishRequests(
-  db: Queryable,
-  limit: number,
-): Promise<{ requestId: number; row: OutboxRow | null }[]> {
-  const { rows } = await db.query<RawRow & { request_id: number }>(
-    `SELECT r.id AS request_id, e.id, e.shard, 1 AS found, e.event_id, e.tenant_id, e.stream_id, e.event_type, e.targets::text AS targets,
-            e.payload::text AS payload, e.payload_bytes, e.traceparent, ${iso('e.occurred_at')} AS occurred_at, ${iso('e.enqueued_at')} AS enqueued_at
-       FROM outbox.republish_request r LEFT JOIN outbox.event e ON e.event_id = r.event_id
-      WHERE r.done_at IS NULL ORDER BY r.id LIMIT $1`,
-    [limit],
-  );
-  return rows.map((row) => ({ requestId: row.request_id, row: row.id === null ? null : toOutboxRow(row) }));
-}
-
-/** Closes requests that were published (`published`) or whose event is gone (`gone`). */
-export async function closeRepublishRequests(
-  db: Queryable,
-  ids: number[],
-  result: 'published' | 'gone',
-): Promise<void> {
-  await db.query('UPDATE outbox.republish_request SET done_at = clock_timestamp(), result = $2 WHERE id = ANY ($1)', [
-    ids,
-    result,
-  ]);
 }
 
 /**

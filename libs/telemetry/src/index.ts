@@ -1,5 +1,12 @@
 // Front door of telemetry: JSON logs, metrics, and the management port that serves metrics and health.
-export { createHotLogger, createLogger, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
+export {
+  createLineLogger,
+  createLogger,
+  type LineLogger,
+  type Logger,
+  type LoggerOptions,
+  type LogLevel,
+} from './logger.ts';
 export { Counter, createMetrics, Gauge, Histogram, Registry } from './metrics.ts';
 export {
   type Health,

@@ -1,6 +1,6 @@
 // Checks what a log line shows and, above all, what it does not.
 import { expect, test } from 'vitest';
-import { createLogger } from './logger.ts';
+import { createLineLogger, createLogger } from './logger.ts';
 
 function collect() {
   const lines: string[] = [];
@@ -48,5 +48,32 @@ test('survives an error that is its own cause', () => {
 test('keeps silent below its level', () => {
   const lines: string[] = [];
   createLogger('x', 'warn', { destination: { write: (line) => void lines.push(line) } }).info('no');
+  expect(lines).toEqual([]);
+});
+
+test('writes the lines of attempts in the same shape', () => {
+  const lines: string[] = [];
+  const logger = createLineLogger('delivery-consumer', 'info', {
+    destination: { write: (line) => void lines.push(line) },
+  });
+  logger.warn({ eventId: 'an "id"', attempt: 2, errorClass: undefined }, 'attempt');
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    {
+      level: 'warn',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      service: 'delivery-consumer',
+      pid: process.pid,
+      eventId: 'an "id"',
+      attempt: 2,
+      msg: 'attempt',
+    },
+  ]);
+});
+
+test('leaves out attempts below the level', () => {
+  const lines: string[] = [];
+  const destination = { write: (line: string) => void lines.push(line) };
+  createLineLogger('delivery-consumer', 'warn', { destination }).info({ attempt: 1 }, 'attempt');
+  createLineLogger('delivery-consumer', 'silent', { destination }).warn({ attempt: 1 }, 'attempt');
   expect(lines).toEqual([]);
 });

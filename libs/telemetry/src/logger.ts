@@ -42,14 +42,31 @@ export function createLogger(service: string, level: LogLevel = 'info', options:
   return options.destination ? pino(settings, options.destination) : pino(settings);
 }
 
+/** Writes lines of at least one field. Values are JSON's: no errors, no instances; undefined is left out. */
+export interface LineLogger {
+  info(fields: Readonly<Record<string, unknown>>, msg: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, msg: string): void;
+}
+
 /**
- * A logger for lines that are written thousands of times a second and hold nothing but fields named in the code: without
- * the redaction (a quarter of a consumer's time when it had it), and gathered for up to 100 ms before they are written.
+ * A logger for lines that are written thousands of times a second and hold nothing but fields named in the code: the same
+ * shape, by JSON.stringify alone, which takes a quarter of pino's time and garbage (with redaction it was a quarter of a
+ * consumer's whole time). Lines are gathered for up to 100 ms before they are written.
  */
-export function createHotLogger(service: string, level: LogLevel = 'info', options: LoggerOptions = {}): Logger {
-  const settings = common(service, level);
-  if (options.destination) return pino(settings, options.destination);
-  return pino(settings, pino.destination({ dest: 1, minLength: 8_192, periodicFlush: 100, sync: true }));
+export function createLineLogger(service: string, level: LogLevel = 'info', options: LoggerOptions = {}): LineLogger {
+  const destination =
+    options.destination ?? pino.destination({ dest: 1, minLength: 8_192, periodicFlush: 100, sync: true });
+  const base = JSON.stringify({ service, pid: process.pid }).slice(1, -1);
+  const isEnabled = (one: LogLevel) => pino.levels.values[one]! >= (pino.levels.values[level] ?? Infinity);
+  const writerOf = (one: LogLevel): LineLogger['info'] => {
+    if (!isEnabled(one)) return () => undefined;
+    return (fields, msg) => {
+      const own = JSON.stringify(fields).slice(1, -1);
+      const time = new Date().toISOString();
+      destination.write(`{"level":"${one}","time":"${time}",${base},${own},"msg":${JSON.stringify(msg)}}\n`);
+    };
+  };
+  return { info: writerOf('info'), warn: writerOf('warn') };
 }
 
 function common(service: string, level: LogLevel): pino.LoggerOptions {

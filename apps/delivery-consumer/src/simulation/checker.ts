@@ -1,18 +1,12 @@
 // Judges a run: while requests leave and rows are written, and once everything has come to rest.
+import { Violation } from '#clock';
 import { laneKey } from '#lane';
+import type { MemoryLog } from './memory-log.ts';
 import type { MemoryDatabase } from './memory-store.ts';
 import { type Exchange, isSuccess } from './receiver.ts';
-import type { EventPlan, Scenario } from './scenario.ts';
-
-export class Violation extends Error {
-  /** Words that the trace lines of interest contain. */
-  readonly about: readonly string[];
-
-  constructor(message: string, ...about: string[]) {
-    super(message);
-    this.about = about;
-  }
-}
+import { checkAttempts, checkDeadLetters, checkStates } from './record-rules.ts';
+import { RequestRules } from './request-rules.ts';
+import { type EventPlan, payloadOf, type Scenario } from './scenario.ts';
 
 export class Checker {
   readonly exchanges: Exchange[] = [];
@@ -25,12 +19,13 @@ export class Checker {
   /** By endpoint and stream: event id of each sequence. */
   readonly #bySequence = new Map<string, string>();
   readonly #inFlight = new Map<string, Exchange>();
-  readonly #perEndpoint = new Map<string, number>();
+  readonly #rules: RequestRules;
   readonly #lastAccepted = new Map<string, number>();
 
   constructor(scenario: Scenario, database: MemoryDatabase) {
     this.#scenario = scenario;
     this.#database = database;
+    this.#rules = new RequestRules(scenario, database);
     this.#events = new Map(scenario.events.map((event) => [event.id, event]));
     const harmless = new Set([
       'shutdown',
@@ -54,10 +49,8 @@ export class Checker {
     const plan = this.#events.get(eventId);
     const about = [endpoint, stream, eventId];
     if (!plan) throw new Violation(`phantom: ${eventId} was never published`, ...about);
-    const target = plan.targets.find((one) => one.endpoint === endpoint);
-    if (!target || target.sequence !== sequence || plan.stream !== stream)
-      throw new Violation(`identity: ${eventId} was sent to ${endpoint} as ${stream} ${sequence}`, ...about);
     const earlier = this.#of(endpoint, eventId);
+    this.#rules.onSend(exchange, plan, this.#payloadOf(plan), earlier);
     if (sequence !== null && sequence > 1) this.#checkPredecessor(exchange);
     if (earlier.some((one) => one.epoch === epoch && one.attempt === exchange.attempt))
       throw new Violation(`attempt ${exchange.attempt} of ${eventId} was made twice in epoch ${epoch}`, ...about);
@@ -67,13 +60,7 @@ export class Checker {
     const lane = `${epoch} ${laneKey(endpoint, sequence === null ? eventId : stream)}`;
     const other = this.#inFlight.get(lane);
     if (other) throw new Violation(`${eventId} was sent while ${other.eventId} of its lane was in flight`, ...about);
-    const limit = this.#scenario.endpoints.find(({ id }) => id === endpoint)!.maxConcurrency;
-    const here = `${exchange.consumer} ${endpoint}`;
-    const inFlight = (this.#perEndpoint.get(here) ?? 0) + 1;
-    if (inFlight > limit)
-      throw new Violation(`${inFlight} requests in flight to ${endpoint}, limit ${limit}`, endpoint);
     this.#inFlight.set(lane, exchange);
-    this.#perEndpoint.set(here, inFlight);
     this.exchanges.push(exchange);
     earlier.push(exchange);
   }
@@ -90,10 +77,9 @@ export class Checker {
   }
 
   onResult(exchange: Exchange): void {
-    const { consumer, endpoint, eventId, stream, sequence, epoch } = exchange;
+    const { endpoint, eventId, stream, sequence, epoch } = exchange;
+    this.#rules.onResult(exchange);
     this.#inFlight.delete(`${epoch} ${laneKey(endpoint, sequence === null ? eventId : stream)}`);
-    const here = `${consumer} ${endpoint}`;
-    this.#perEndpoint.set(here, this.#perEndpoint.get(here)! - 1);
   }
 
   onAccept({ endpoint, eventId, stream, sequence }: Exchange): void {
@@ -113,7 +99,7 @@ export class Checker {
     const predecessor = this.#bySequence.get(`${laneKey(endpoint, stream)} ${sequence! - 1}`)!;
     if (this.#of(endpoint, predecessor).some(isSuccess)) return;
     const row = this.#database.history.get(laneKey(endpoint, predecessor));
-    if (!row || row.state === 'delivered')
+    if (row ? row.state === 'delivered' : !this.#database.isSkipped(endpoint, stream, sequence! - 1))
       throw new Violation(
         `premature start: ${stream} ${sequence} while ${sequence! - 1} is not terminal`,
         endpoint,
@@ -138,9 +124,13 @@ export class Checker {
   /** What is still to be done, or null. */
   unfinished(): { what: string; about: string[] } | null {
     const { history, waiting, lanes, commands } = this.#database;
-    for (const { id, stream, targets } of this.#scenario.events)
-      for (const { endpoint } of targets)
-        if (!history.has(laneKey(endpoint, id)))
+    for (const { id, stream, targets, isLost, lateMs } of this.#scenario.events)
+      for (const { endpoint, sequence } of targets)
+        if (
+          !history.has(laneKey(endpoint, id)) &&
+          // Of what never came there is only the operator's skip.
+          !(isLost && lateMs === 0 && this.#database.isSkipped(endpoint, stream, sequence))
+        )
           return {
             what: `${stream} ${id} at ${endpoint} is not terminal; its lane: ${JSON.stringify(lanes.get(laneKey(endpoint, stream)))}`,
             about: [endpoint, stream, id],
@@ -159,47 +149,30 @@ export class Checker {
     return null;
   }
 
-  checkEnd(): void {
-    const { history, lanes } = this.#database;
-    const last = new Map<string, number>();
-    for (const { stream, targets } of this.#scenario.events)
-      for (const { endpoint, sequence } of targets)
-        if (sequence !== null) last.set(laneKey(endpoint, stream), sequence);
-    for (const [key, sequence] of last)
-      if (lanes.get(key)?.delivered !== sequence)
-        throw new Violation(`lane ${key} stands at ${lanes.get(key)?.delivered}, not ${sequence}`, key);
-    for (const [key, { delivery, state }] of history) {
-      const exchanges = this.#byDelivery.get(key) ?? [];
-      if (state === 'delivered' && !exchanges.some(isSuccess))
-        throw new Violation(`truth: ${key} is delivered without a 2xx`, delivery.event.eventId);
-      if (state !== 'delivered' && state !== 'exhausted' && exchanges.some(isSuccess) && !this.#mayDuplicate)
-        throw new Violation(`truth: ${key} is ${state}, but had a 2xx`, delivery.event.eventId);
-    }
-    this.#checkAttempts();
+  checkEnd(log: MemoryLog): void {
+    const history = {
+      scenario: this.#scenario,
+      database: this.#database,
+      exchanges: this.exchanges,
+      exchangesOf: (key: string) => this.#byDelivery.get(key) ?? [],
+      mayDuplicate: this.#mayDuplicate,
+    };
+    checkStates(history);
+    checkAttempts(history);
+    checkDeadLetters(history, log);
   }
 
-  /** P8: an attempt on record says what the sender was told of that very request. */
-  #checkAttempts(): void {
-    for (const row of this.#database.attempts.values()) {
-      const key = laneKey(row.endpointId, row.event.eventId);
-      const exchange = this.#byDelivery.get(key)?.find((one) => one.epoch === row.epoch && one.attempt === row.number);
-      const result = exchange?.result;
-      if (!result) throw new Violation(`truth: attempt ${row.number} of ${key} was never made`, row.event.eventId);
-      const statusCode = result.kind === 'response' ? result.statusCode : null;
-      const outcome = isSuccess(exchange)
-        ? 'success'
-        : result.kind === 'failed' && result.bytesSent
-          ? 'unknown'
-          : 'failure';
-      if (row.statusCode !== statusCode || row.outcome !== outcome)
-        throw new Violation(
-          `truth: attempt ${row.number} of ${key} is ${row.outcome}, not ${outcome}`,
-          row.event.eventId,
-        );
-    }
-    const made = this.exchanges.length;
-    if (!this.#mayDuplicate && this.#database.attempts.size !== made)
-      throw new Violation(`${made} requests, but ${this.#database.attempts.size} attempts on record`);
+  endpointChanged(id: string, isClosed: boolean): void {
+    this.#rules.endpointChanged(id, isClosed);
+  }
+
+  /** The event is on the topic; it was committed at `at`, wall ms. */
+  enqueued(eventId: string, at: number): void {
+    this.#rules.enqueued(eventId, at);
+  }
+
+  #payloadOf({ id, payload }: EventPlan): Buffer {
+    return Buffer.from(payload ?? payloadOf(id));
   }
 
   #of(endpoint: string, eventId: string): Exchange[] {

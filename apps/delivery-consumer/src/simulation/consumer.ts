@@ -1,5 +1,5 @@
 // One consumer process of a simulated run: the real dispatcher and its real loops on simulated ports.
-import type { Clock } from '#clock';
+import { type Clock, type Dice, ProcessLife } from '#clock';
 import type { EndpointPolicy } from '#endpoints';
 import type { CommitOffset } from '#kafka';
 import { createMetrics, type Logger } from '#telemetry';
@@ -10,9 +10,8 @@ import { createConsumerMetrics } from '../metrics.ts';
 import type { DeliveryStore, EndpointSource, Log } from '../ports.ts';
 import { DEAD_LETTER, Member, type MemoryLog, TOPIC_PREFIX } from './memory-log.ts';
 import { createMemoryStore, type MemoryDatabase } from './memory-store.ts';
-import { ProcessLife } from './process-life.ts';
 import type { Receivers } from './receiver.ts';
-import type { Dice, Scenario } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
 
 /** What a process can reach, and what it must put up with. */
 export interface Surroundings {

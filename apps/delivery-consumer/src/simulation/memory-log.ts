@@ -11,10 +11,13 @@ type NewRecord = Pick<ConsumedRecord, 'key' | 'value' | 'headers'> | Pick<Produc
 export class MemoryLog {
   readonly #records = new Map<string, ConsumedRecord[]>();
   readonly #committed = new Map<string, number>();
+  /** How many records were ever appended: whoever has read them all has nothing to do before it grows. */
+  size = 0;
 
   append(topic: string, partition: number, { key, value, headers }: NewRecord): number {
     const records = this.records(topic, partition);
     const offset = records.length;
+    this.size++;
     records.push({ offset, key: key === null ? null : Buffer.from(key), value, headers, timestampMs: 0 });
     return offset;
   }
@@ -54,6 +57,7 @@ export class Member {
   #positions = new Map<string, number>();
   readonly #paused = new Set<number>();
   #partitions: readonly number[] = [];
+  #readUntil = -1;
   generation = -1;
 
   constructor(log: MemoryLog, listener: Listener) {
@@ -69,6 +73,7 @@ export class Member {
   join(generation: number, partitions: readonly number[]): void {
     this.generation = generation;
     this.#partitions = partitions;
+    this.#readUntil = -1;
     this.#paused.clear();
     this.#positions = new Map(
       [EVENTS, RETRY].flatMap((topic) =>
@@ -83,11 +88,14 @@ export class Member {
   }
 
   resume(partition: number): void {
+    this.#readUntil = -1;
     this.#paused.delete(partition);
   }
 
   /** Fetches once. The position moves on when the listener has returned. */
   poll(limit: number): void {
+    if (this.#readUntil === this.#log.size) return;
+    this.#readUntil = this.#log.size;
     for (const topic of [EVENTS, RETRY]) {
       for (const partition of this.#partitions) {
         if (topic === EVENTS && this.#paused.has(partition)) continue;
@@ -97,6 +105,8 @@ export class Member {
         if (!last) continue;
         this.#listener.receive(batch);
         this.#positions.set(key, last.offset + 1);
+        // There may be more than the limit.
+        this.#readUntil = -1;
       }
     }
   }

@@ -1,6 +1,6 @@
 // The delivery database in memory: the same fence, the same unique keys and the same conflicts as the SQL of #deliveries.
 import type { Clock } from '#clock';
-import type { AttemptRow, Batch, DueDelivery, Finished, OpenCommand, Owned, Waiting } from '#deliveries';
+import type { AttemptRow, Batch, DueDelivery, Finished, Judgement, OpenCommand, Owned, Waiting } from '#deliveries';
 import { type Delivery, Lane, laneKey, type LaneState } from '#lane';
 import type { DeliveryStore, DueQuery } from '../ports.ts';
 
@@ -8,6 +8,8 @@ interface Owner {
   holder: string | null;
   epoch: number;
   leaseUntil: number;
+  uncleanEpoch: number;
+  uncleanAt: number | null;
 }
 
 /** A row of waybill.delivery: values only, nothing that the process goes on changing. */
@@ -32,13 +34,15 @@ export class MemoryDatabase {
   readonly history = new Map<string, HistoryRow>();
   readonly attempts = new Map<string, AttemptRow>();
   readonly commands: CommandRow[] = [];
+  /** Whatever gave up by itself, ever: endpoint and event id. */
+  readonly exhausted = new Set<string>();
   readonly #clock: Clock;
   #waitingSequences = new Map<string, string>();
 
   constructor(clock: Clock, partitions: number) {
     this.#clock = clock;
     for (let partition = 0; partition < partitions; partition++)
-      this.owners.set(partition, { holder: null, epoch: 0, leaseUntil: -Infinity });
+      this.owners.set(partition, { holder: null, epoch: 0, leaseUntil: -Infinity, uncleanEpoch: 0, uncleanAt: null });
   }
 
   now(): number {
@@ -56,6 +60,7 @@ export class MemoryDatabase {
     const sequenceKey = waitingSequence(row.delivery);
     if (this.waiting.has(key) || (sequenceKey !== null && this.#waitingSequences.has(sequenceKey))) return false;
     this.waiting.set(key, { ...row, delivery: copyOf(row.delivery) });
+    if (row.state === 'exhausted') this.exhausted.add(key);
     if (sequenceKey !== null) this.#waitingSequences.set(sequenceKey, key);
     return true;
   }
@@ -66,11 +71,13 @@ export class MemoryDatabase {
     if (!stored) return;
     const { event, endpointId, sequence } = stored.delivery;
     const delivery = { ...copyOf(row.delivery), event, endpointId, sequence };
+    if (row.state === 'exhausted') this.exhausted.add(key);
     this.waiting.set(key, { ...stored, delivery, state: row.state, nextAttemptAt: row.nextAttemptAt });
   }
 
   insertFinished(row: Finished): void {
     const key = deliveryKey(row.delivery);
+    if (row.state === 'exhausted' || row.reason === 'exhausted') this.exhausted.add(key);
     if (!this.history.has(key)) this.history.set(key, { ...row, delivery: copyOf(row.delivery) });
   }
 
@@ -80,6 +87,22 @@ export class MemoryDatabase {
     this.waiting.delete(deliveryKey(delivery));
     const sequenceKey = waitingSequence(stored.delivery);
     if (sequenceKey !== null) this.#waitingSequences.delete(sequenceKey);
+  }
+
+  /** An operator skipped the sequence, with its record or without one. */
+  isSkipped(endpointId: string, streamId: string, sequence: number | null): boolean {
+    return this.findSkip(endpointId, streamId, sequence) !== undefined;
+  }
+
+  findSkip(endpointId: string, streamId: string, sequence: number | null): CommandRow | undefined {
+    return this.commands.find(
+      (one) =>
+        one.kind === 'skip' &&
+        one.result === 'applied' &&
+        one.sequence === sequence &&
+        one.endpointId === endpointId &&
+        one.streamId === streamId,
+    );
   }
 
   insertAttempt(row: AttemptRow): void {
@@ -118,7 +141,9 @@ export function createMemoryStore(database: MemoryDatabase, holder: string, cloc
         if (!owner || (owner.leaseUntil >= now && owner.holder !== holder)) return [];
         const isClean = owner.holder === null;
         Object.assign(owner, { holder, epoch: owner.epoch + 1, leaseUntil: now + leaseMs });
-        return [{ partition, epoch: owner.epoch, isClean }];
+        if (!isClean) Object.assign(owner, { uncleanEpoch: owner.epoch, uncleanAt: now });
+        const { epoch, uncleanEpoch, uncleanAt } = owner;
+        return [{ partition, epoch, isClean, uncleanEpoch, uncleanAt }];
       });
     },
     commit(owned, renewMs, batch, onClock) {
@@ -174,27 +199,31 @@ export function createMemoryStore(database: MemoryDatabase, holder: string, cloc
           .filter((row) => isDue({ ...row, endpointId: row.delivery.endpointId }, query)),
       )
         .slice(0, query.limit)
-        .map((row) => toDue(row, admittedAt())),
+        .map((row) => toDue(database, row, admittedAt())),
     findUnordered(ids) {
       const keys = ids.map(({ endpointId, eventId }) => laneKey(endpointId, eventId));
       return {
         waiting: keys.flatMap((key) => {
           const row = database.waiting.get(key);
-          return row ? [toDue(row, admittedAt())] : [];
+          return row ? [toDue(database, row, admittedAt())] : [];
         }),
         terminal: new Set(keys.filter((key) => database.history.has(key))),
       };
     },
-    findConflicts: (claims) =>
-      claims.filter((claim) =>
-        [...database.waiting.values(), ...database.history.values()].some(
+    judgeClaims: (claims) =>
+      claims.flatMap((claim): Judgement[] => {
+        const { endpointId, streamId, sequence, eventId } = claim;
+        const ofSequence = [...database.waiting.values(), ...database.history.values()].filter(
           ({ delivery }) =>
-            delivery.endpointId === claim.endpointId &&
-            delivery.event.streamId === claim.streamId &&
-            delivery.sequence === claim.sequence &&
-            delivery.event.eventId !== claim.eventId,
-        ),
-      ),
+            delivery.endpointId === endpointId &&
+            delivery.event.streamId === streamId &&
+            delivery.sequence === sequence,
+        );
+        if (ofSequence.some(({ delivery }) => delivery.event.eventId === eventId)) return [];
+        if (ofSequence.length > 0) return [{ claim, verdict: 'conflict' }];
+        const skip = database.findSkip(endpointId, streamId, sequence);
+        return skip ? [{ claim, verdict: 'skipped', reason: skip.reason }] : [];
+      }),
     findOpenCommands: (partitions, limit) =>
       database.commands
         .filter((command) => command.result === null && partitions.includes(command.partition))
@@ -258,11 +287,15 @@ function toDelivery(delivery: Delivery, admittedAt: number): Delivery {
   };
 }
 
-function toDue(row: WaitingRow, admittedAt: number): DueDelivery {
+function toDue(database: MemoryDatabase, row: WaitingRow, admittedAt: number): DueDelivery {
+  const { endpointId, event } = row.delivery;
   return {
     delivery: toDelivery(row.delivery, admittedAt),
     partition: row.partition,
     nextAttemptAt: row.nextAttemptAt ?? 0,
+    countedAttempts: [...database.attempts.values()].filter(
+      (one) => one.counted && one.endpointId === endpointId && one.event.eventId === event.eventId,
+    ).length,
   };
 }
 

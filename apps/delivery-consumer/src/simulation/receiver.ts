@@ -1,8 +1,7 @@
 // The receivers and the network to them: every request as it was really sent, and what each side knows of its outcome.
 import type { HttpRequest, HttpResult } from '#http-delivery';
-import type { FakeClock } from '#clock';
-import type { ProcessLife } from './process-life.ts';
-import type { Behaviour, Dice } from './scenario.ts';
+import type { Dice, FakeClock, ProcessLife } from '#clock';
+import type { Behaviour } from './scenario.ts';
 
 /** One request, read from its own headers. */
 export interface Exchange {
@@ -13,6 +12,8 @@ export interface Exchange {
   sequence: number | null;
   attempt: number;
   epoch: number;
+  type: string;
+  body: Buffer;
   sentAt: number;
   /** The process stood still between its decision to send and the first byte. */
   wasHeldUp: boolean;
@@ -114,7 +115,7 @@ export class Receivers {
   }
 }
 
-function exchangeOf(consumer: string, { url, headers }: HttpRequest, sentAt: number): Exchange {
+function exchangeOf(consumer: string, { url, headers, body }: HttpRequest, sentAt: number): Exchange {
   const sequence = headers['X-Webhook-Sequence'];
   return {
     consumer,
@@ -124,6 +125,8 @@ function exchangeOf(consumer: string, { url, headers }: HttpRequest, sentAt: num
     sequence: sequence === undefined ? null : Number(sequence),
     attempt: Number(headers['X-Webhook-Attempt']),
     epoch: Number(headers['X-Webhook-Epoch']),
+    type: headers['X-Webhook-Event-Type']!,
+    body,
     sentAt,
     wasHeldUp: false,
     acceptedAt: null,

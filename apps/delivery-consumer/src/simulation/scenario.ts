@@ -1,6 +1,7 @@
 // What happens in one simulated run, drawn from a seed as plain data: so that a failing run can be made smaller.
-import { type Random, seededRandom } from '#clock';
+import { Dice, seededRandom } from '#clock';
 import { catalogue } from '#events';
+import type { ProducedRecord } from '#kafka';
 
 export type Behaviour =
   | 'ok'
@@ -35,10 +36,23 @@ export interface EventPlan {
   hasPayloadFault: boolean;
   /** The record is lost at first, and comes this much later. */
   lateMs: number;
+  /** Nobody can publish it again: it is declared lost in time. With `lateMs` it comes all the same. */
+  isLost?: boolean;
   /** The relay publishes the last records of the partition again after this one. */
   repeats: number;
   /** Another event under this one's sequences comes first or later: a restored outbox. */
   conflictId: string | null;
+  /** It was committed this much earlier than it comes; unordered ones expire. */
+  ageMs?: number;
+  /** JSON text; else `payloadOf` its id. */
+  payload?: string;
+}
+
+/** A record as the relay put it on the topic, and when. */
+export interface Arrival {
+  at: number;
+  partition: number;
+  record: Pick<ProducedRecord, 'key' | 'value' | 'headers'>;
 }
 
 export type Action = { at: number } & (
@@ -62,6 +76,8 @@ export interface Scenario {
   consumers: number;
   endpoints: EndpointPlan[];
   events: EventPlan[];
+  /** What is on the topic, where a simulated relay put it there; else `events` say it. */
+  arrivals?: readonly Arrival[];
   actions: Action[];
   /** From then on everything works, and an operator tends what is halted. */
   healAt: number;
@@ -83,29 +99,12 @@ export interface Scenario {
 const ordered = ['ONBOARDING_STARTED', 'UNLISTED_TYPE'];
 const unorderedTypes = catalogue.filter(({ ordering }) => ordering === 'none').map(({ type }) => type);
 
+/** Bytes that no parser and printer would give back: spacing, key order, a number beyond 2^53, an escape that needs none. */
+export const payloadOf = (eventId: string): string =>
+  `{ "b":1.0,"a" : "${eventId}", "big":12345678901234567890,"\\u0061":"\\/" }`;
+
 export const uuid = (kind: string, number: number): string =>
   `${kind.repeat(8)}-0000-7000-8000-${String(number).padStart(12, '0')}`;
-
-export class Dice {
-  readonly random: Random;
-
-  constructor(random: Random) {
-    this.random = random;
-  }
-
-  chance(share: number): boolean {
-    return this.random() < share;
-  }
-
-  /** A whole number from `least` to `most`. */
-  between(least: number, most: number): number {
-    return least + Math.floor(this.random() * (most - least + 1));
-  }
-
-  pick<T>(items: readonly T[]): T {
-    return items[Math.floor(this.random() * items.length)]!;
-  }
-}
 
 /** `isCalm`: receivers may fail, but no process, database or log does: then not one duplicate is allowed. */
 export function scenarioOf(seed: number): Scenario & { isCalm: boolean } {

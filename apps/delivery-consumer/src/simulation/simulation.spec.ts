@@ -1,6 +1,6 @@
 // Plays random runs of the real dispatcher against simulated receivers, databases, logs and crashes, and judges each.
+import { Violation } from '#clock';
 import { describe, expect, it } from 'vitest';
-import { Violation } from './checker.ts';
 import { type Scenario, scenarioOf } from './scenario.ts';
 import { report, shrink } from './shrink.ts';
 import { simulate } from './world.ts';

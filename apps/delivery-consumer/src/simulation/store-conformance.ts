@@ -97,6 +97,25 @@ export function describeDeliveryStore(name: string, open: () => Promise<StoreUnd
       ...fields,
     });
 
+    const attempt = ({ event }: Delivery, fields: Partial<AttemptRow> = {}): AttemptRow => ({
+      partition,
+      event,
+      endpointId,
+      epoch: 1,
+      number: 1,
+      outcome: 'success',
+      errorClass: null,
+      statusCode: 200,
+      startedAt: T0,
+      durationMs: 3.4,
+      counted: true,
+      earlierAttemptsPossible: false,
+      requestHeaders: '{}',
+      responseHeaders: null,
+      responseBody: null,
+      ...fields,
+    });
+
     const laneState = (fields: Partial<LaneState> = {}): LaneState => ({
       endpointId,
       streamId,
@@ -124,7 +143,9 @@ export function describeDeliveryStore(name: string, open: () => Promise<StoreUnd
     describe('owning a partition', () => {
       it('begins with epoch 1, clean', async () => {
         partition++;
-        expect(await store.acquire(LEASE_MS, [partition])).toEqual([{ partition, epoch: 1, isClean: true }]);
+        expect(await store.acquire(LEASE_MS, [partition])).toEqual([
+          { partition, epoch: 1, isClean: true, uncleanEpoch: 0, uncleanAt: null },
+        ]);
       });
 
       it('is for one holder until the lease ends', async () => {
@@ -133,8 +154,9 @@ export function describeDeliveryStore(name: string, open: () => Promise<StoreUnd
 
       it('passes on with a new epoch when the lease has ended: not clean', async () => {
         owned = await acquire(store, -1_000);
+        const epoch = owned[0]!.epoch + 1;
         expect(await tested.store('other').acquire(LEASE_MS, [partition])).toEqual([
-          { partition, epoch: owned[0]!.epoch + 1, isClean: false },
+          { partition, epoch, isClean: false, uncleanEpoch: epoch, uncleanAt: expect.any(Number) as number },
         ]);
       });
 
@@ -147,6 +169,16 @@ export function describeDeliveryStore(name: string, open: () => Promise<StoreUnd
         expect(await acquire(tested.store('other'))).toEqual([]);
         await store.release(owned);
         expect(await tested.store('other').acquire(LEASE_MS, [partition])).toMatchObject([{ isClean: true }]);
+      });
+
+      it('does not forget a take-over that was not clean when a clean one follows', async () => {
+        owned = await acquire(store, -1_000);
+        const epoch = owned[0]!.epoch + 1;
+        const unclean = await tested.store('other').acquire(LEASE_MS, [partition]);
+        await tested.store('other').release(unclean);
+        expect(await store.acquire(LEASE_MS, [partition])).toMatchObject([
+          { epoch: epoch + 1, isClean: true, uncleanEpoch: epoch, uncleanAt: unclean[0]!.uncleanAt },
+        ]);
       });
 
       it('is renewed by a commit that asks for it', async () => {
@@ -360,6 +392,17 @@ export function describeDeliveryStore(name: string, open: () => Promise<StoreUnd
         expect(known.terminal).toEqual(new Set([`${endpointId} ${done.event.eventId}`]));
       });
 
+      it('tell how many of their attempts count', async () => {
+        const due = delivery(null, { attempts: 3 });
+        const attempts = [1, 2, 3].map((number) => attempt(due, { number, counted: number !== 2 }));
+        await commit({ inserted: [waiting(due, { nextAttemptAt: T0 })], attempts });
+        const query = { partitions: [partition], closedEndpoints: [], until: T0, limit: 10 };
+        expect((await store.findDueUnordered(query)).map((one) => one.countedAttempts)).toEqual([2]);
+        const { eventId, enqueuedAt } = due.event;
+        const { waiting: found } = await store.findUnordered([{ endpointId, eventId, enqueuedAt }]);
+        expect(found.map((one) => one.countedAttempts)).toEqual([2]);
+      });
+
       it('may share a stream without a sequence', async () => {
         const { refused } = await commit({ inserted: [waiting(delivery(null)), waiting(delivery(null))] });
         expect(refused).toEqual([]);
@@ -369,10 +412,25 @@ export function describeDeliveryStore(name: string, open: () => Promise<StoreUnd
     it('finds claims of a sequence that another event has, waiting or terminal', async () => {
       const [waits, done] = [delivery(1), delivery(2)];
       await commit({ inserted: [waiting(waits)], finished: [finished(done)] });
-      const claim = (sequence: number, eventId: string) => ({ endpointId, streamId, sequence, eventId });
+      const { enqueuedAt } = waits.event;
+      const claim = (sequence: number, eventId: string) => ({ endpointId, streamId, sequence, eventId, enqueuedAt });
       const conflicts = [claim(1, randomUUID()), claim(2, randomUUID())];
       const repeats = [claim(1, waits.event.eventId), claim(2, done.event.eventId), claim(3, randomUUID())];
-      expect(await store.findConflicts([...repeats, ...conflicts])).toEqual(conflicts);
+      expect(await store.judgeClaims([...repeats, ...conflicts])).toEqual(
+        conflicts.map((one) => ({ claim: one, verdict: 'conflict' })),
+      );
+    });
+
+    it('knows a record that comes after an operator skipped its sequence without one', async () => {
+      const id = await tested.insertCommand({ endpointId, streamId, partition, sequence: 1, kind: 'skip' });
+      const late = delivery(1);
+      const { eventId, enqueuedAt } = late.event;
+      const claim = { endpointId, streamId, sequence: 1, eventId, enqueuedAt };
+      expect(await store.judgeClaims([claim])).toEqual([]);
+      await commit({ commands: [{ partition, id, result: 'applied' }] });
+      expect(await store.judgeClaims([claim])).toEqual([{ claim, verdict: 'skipped', reason: expect.any(String) }]);
+      await commit({ finished: [finished(late, { state: 'skipped' })] });
+      expect(await store.judgeClaims([claim])).toEqual([]);
     });
 
     it('offers operator commands, the oldest first, until they are closed', async () => {
@@ -391,27 +449,10 @@ export function describeDeliveryStore(name: string, open: () => Promise<StoreUnd
 
     it('ends in the same state when a batch is written again after an unknown outcome', async () => {
       const [stays, leaves, never] = [delivery(3), delivery(1), delivery(2)];
-      const attempt: AttemptRow = {
-        partition,
-        event: leaves.event,
-        endpointId,
-        epoch: 1,
-        number: 1,
-        outcome: 'success',
-        errorClass: null,
-        statusCode: 200,
-        startedAt: T0,
-        durationMs: 3.4,
-        counted: true,
-        earlierAttemptsPossible: false,
-        requestHeaders: '{}',
-        responseHeaders: null,
-        responseBody: null,
-      };
       const batch: Partial<Batch> = {
         inserted: [waiting(stays), waiting(leaves)],
         finished: [finished(leaves), finished(never)],
-        attempts: [attempt],
+        attempts: [attempt(leaves)],
         lanes: [parked({ delivered: 2 })],
       };
       const state = async () => ({

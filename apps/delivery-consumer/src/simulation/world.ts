@@ -1,15 +1,24 @@
 // One simulated run: the clock, the database, the log, the receivers, the consumers, and what befalls them.
-import { FakeClock, seededRandom } from '#clock';
+import { Dice, EventLoop, FakeClock, seededRandom, Violation } from '#clock';
+import type { OpenCommand } from '#deliveries';
 import type { EndpointPolicy } from '#endpoints';
 import { encodeRecord, type WaybillEvent } from '#events';
 import type { CommitOffset } from '#kafka';
 import { laneKey } from '#lane';
-import { Checker, Violation } from './checker.ts';
+import { Checker } from './checker.ts';
 import { Consumer, LEASE_MS, type Surroundings } from './consumer.ts';
 import { DEAD_LETTER, EVENTS, Group, MemoryLog, RETRY } from './memory-log.ts';
 import { MemoryDatabase } from './memory-store.ts';
 import { type Exchange, isSuccess, Receivers } from './receiver.ts';
-import { type Action, type Behaviour, Dice, type EventPlan, type Scenario, uuid } from './scenario.ts';
+import {
+  type Action,
+  type Arrival,
+  type Behaviour,
+  type EventPlan,
+  payloadOf,
+  type Scenario,
+  uuid,
+} from './scenario.ts';
 
 const SESSION_TIMEOUT_MS = 3_000;
 /** After the last fault and the last record everything has to be done within this: twice the longest pause of a breaker or a hold. */
@@ -41,6 +50,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
 export class World implements Surroundings {
   readonly scenario: Scenario;
   readonly clock = new FakeClock();
+  readonly #loop = new EventLoop(this.clock);
   readonly dice: Dice;
   readonly database: MemoryDatabase;
   readonly log = new MemoryLog();
@@ -63,7 +73,7 @@ export class World implements Surroundings {
     this.dice = new Dice(seededRandom(scenario.seed + 1));
     this.database = new MemoryDatabase(this.clock, scenario.partitions);
     this.checker = new Checker(scenario, this.database);
-    this.#recordsLeft = scenario.events.length;
+    this.#recordsLeft = (scenario.arrivals ?? scenario.events).length;
     this.receivers = new Receivers({
       clock: this.clock,
       dice: this.dice,
@@ -84,12 +94,19 @@ export class World implements Surroundings {
     for (const plan of scenario.endpoints) if (plan.exists) this.policies.set(plan.id, policyOf(plan));
   }
 
-  async run(): Promise<void> {
+  run(): Promise<void> {
+    return this.#loop.run(() => this.#play());
+  }
+
+  async #play(): Promise<void> {
     const { scenario, clock } = this;
     for (let index = 0; index < scenario.consumers; index++) this.#startConsumer(index);
-    for (const event of scenario.events) clock.schedule(event.at, () => this.#publish(event));
+    if (scenario.arrivals)
+      for (const arrival of scenario.arrivals) clock.schedule(arrival.at, () => this.#arrive(arrival));
+    else for (const event of scenario.events) clock.schedule(event.at, () => this.#publish(event));
     for (const action of scenario.actions) clock.schedule(action.at, () => this.#act(action));
     clock.schedule(scenario.healAt, () => this.#heal());
+    if (scenario.events.some(({ isLost }) => isLost)) this.#reconcile();
     const endAt = 2 * scenario.healAt + REST_WITHIN_MS;
     for (let restedMs = 0; !this.violation && restedMs < REST_FOR_MS && clock.monotonic() < endAt;) {
       await this.#advance(500);
@@ -116,17 +133,8 @@ export class World implements Surroundings {
     return this.checker.unfinished();
   }
 
-  /** Timers in their order; whatever they set off in this process ends before the next one. */
-  async #advance(ms: number): Promise<void> {
-    const end = this.clock.monotonic() + ms;
-    for (;;) {
-      // A chain of promises and setImmediate calls takes a few turns: a pump, a page load, the next pump.
-      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
-      const next = this.clock.nextTimerInMs();
-      if (this.violation || next === null || this.clock.monotonic() + next > end) break;
-      this.clock.advance(next);
-    }
-    this.clock.advance(Math.max(0, end - this.clock.monotonic()));
+  #advance(ms: number): Promise<void> {
+    return this.#loop.advance(ms, () => this.violation !== null);
   }
 
   note(text: string): void {
@@ -153,7 +161,7 @@ export class World implements Surroundings {
   #judge(): void {
     const unfinished = this.#unfinished();
     if (unfinished) throw new Violation(`not at rest: ${unfinished.what}`, ...unfinished.about);
-    this.checker.checkEnd();
+    this.checker.checkEnd(this.log);
     this.#checkConflicts();
     for (const { name, dispatcher, life } of this.#consumers) {
       if (life.isDead) continue;
@@ -170,6 +178,7 @@ export class World implements Surroundings {
   // ── the log ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #publish(event: EventPlan): void {
+    if (event.isLost && event.lateMs === 0) return void this.#recordsLeft--;
     this.clock.schedule(event.lateMs, () => {
       this.#append(event, event.id);
       this.#recordsLeft--;
@@ -181,8 +190,17 @@ export class World implements Surroundings {
     });
   }
 
+  #arrive({ partition, record }: Arrival): void {
+    const offset = this.log.append(EVENTS, partition, record);
+    this.#recordsLeft--;
+    this.checker.enqueued(String(record.headers['ce_id']), Date.parse(String(record.headers['waybill-enqueued-at'])));
+    this.note(`log ${partition}/${offset}: ${String(record.key)} ${String(record.headers['ce_id'])}`);
+  }
+
   #append(plan: EventPlan, eventId: string): void {
-    const instant = new Date(this.clock.now()).toISOString();
+    const enqueuedAt = this.clock.now() - (plan.ageMs ?? 0);
+    this.checker.enqueued(plan.id, enqueuedAt);
+    const instant = new Date(enqueuedAt).toISOString();
     const event: WaybillEvent = {
       eventId,
       type: plan.type,
@@ -191,7 +209,7 @@ export class World implements Surroundings {
       occurredAt: instant,
       enqueuedAt: instant.replace('Z', '000Z'),
       targets: plan.targets.map(({ endpoint, sequence }) => ({ endpointId: endpoint, sequence })),
-      payload: Buffer.from('{}'),
+      payload: Buffer.from(payloadOf(eventId)),
       ...(plan.hasPayloadFault ? { payloadFault: '/: simulated' } : {}),
     };
     const offset = this.log.append(EVENTS, plan.partition, encodeRecord(event, 1));
@@ -382,7 +400,9 @@ export class World implements Surroundings {
     const policy = this.policies.get(id);
     if (!policy) return;
     this.note(`${id} becomes ${JSON.stringify(change)}: ${reason}`);
-    this.policies.set(id, { ...policy, ...change, revision: policy.revision + 1 });
+    const changed = { ...policy, ...change, revision: policy.revision + 1 };
+    this.policies.set(id, changed);
+    this.checker.endpointChanged(id, changed.deleted || !changed.enabled);
   }
 
   #behaviourOf(endpoint: string, eventId: string): Behaviour {
@@ -398,8 +418,24 @@ export class World implements Surroundings {
 
   #heal(): void {
     this.note('everything works from here');
-    for (const { id } of this.scenario.endpoints) this.changeEndpoint(id, { enabled: true }, 'healed');
     this.#tendHalted();
+  }
+
+  /** What a lane misses and nobody can publish again is declared lost: its owner halts the lane, and an operator decides. */
+  #reconcile(): void {
+    for (const { stream, targets } of this.scenario.events.filter(({ isLost }) => isLost))
+      for (const { endpoint, sequence } of targets) {
+        const lane = this.database.lanes.get(laneKey(endpoint, stream));
+        const isMissing = lane?.mode === 'parked' && lane.reason === 'gap' && lane.delivered + 1 === sequence;
+        if (isMissing && !this.#hasOpenCommand(lane)) this.#command(lane, 'event_lost', sequence);
+      }
+    this.clock.schedule(2_000, () => this.#reconcile());
+  }
+
+  #hasOpenCommand({ endpointId, streamId }: { endpointId: string; streamId: string }): boolean {
+    return this.database.commands.some(
+      (one) => one.result === null && one.endpointId === endpointId && one.streamId === streamId,
+    );
   }
 
   /** An operator looks at what is halted every few seconds. */
@@ -407,12 +443,9 @@ export class World implements Surroundings {
     for (const { id, enabled } of this.policies.values())
       if (!enabled) this.changeEndpoint(id, { enabled: true }, 'operator');
     for (const lane of this.database.lanes.values()) {
-      if (
-        lane.mode !== 'halted' ||
-        this.database.commands.some((one) => one.result === null && one.streamId === lane.streamId)
-      )
-        continue;
-      const kind = lane.reason === 'invalid_payload' || this.dice.chance(0.2) ? 'skip' : 'retry';
+      if (lane.mode !== 'halted' || this.#hasOpenCommand(lane)) continue;
+      const isHopeless = lane.reason === 'invalid_payload' || lane.reason === 'event_lost';
+      const kind = isHopeless || this.dice.chance(0.2) ? 'skip' : 'retry';
       this.#command(lane, kind, lane.delivered + 1);
     }
     this.clock.schedule(2_000, () => this.#tendHalted());
@@ -426,7 +459,7 @@ export class World implements Surroundings {
 
   #command(
     lane: { endpointId: string; streamId: string; partition: number },
-    kind: 'retry' | 'skip',
+    kind: OpenCommand['kind'],
     sequence: number,
   ): void {
     const { endpointId, streamId, partition } = lane;

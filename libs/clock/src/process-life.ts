@@ -1,5 +1,5 @@
 // One process's view of time: it can be stopped for a while (SIGSTOP, a long garbage collection) or for ever (kill -9).
-import type { Clock } from '#clock';
+import type { Clock } from './clock.ts';
 
 export class ProcessLife implements Clock {
   readonly #clock: Clock;

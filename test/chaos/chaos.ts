@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { StackError } from '../../deploy/local/index.ts';
 import { BrokenHistory } from './checker/index.ts';
 import { judge } from './judge.ts';
+import { faultRows } from './kinds/index.ts';
 import { type Options, readOptions, USAGE, UsageError } from './options.ts';
 import { startReaper } from './reaping.ts';
 import { run } from './run.ts';
@@ -67,7 +68,7 @@ const EXIT_CODES = new Map<unknown, number>([
 
 let exitCode: number;
 try {
-  exitCode = await chaos(readOptions(process.argv.slice(2), () => randomInt(1_000_000)));
+  exitCode = await chaos(readOptions(process.argv.slice(2), faultRows, () => randomInt(1_000_000)));
 } catch (error) {
   const known = EXIT_CODES.get((error as Error).constructor);
   console.error(known === undefined ? error : (error as Error).message);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { readOptions, UsageError } from './options.ts';
 
-const read = (...args: string[]) => readOptions(args, () => 7);
+const read = (...args: string[]) => readOptions(args, ['F4', 'F15'], () => 7);
 
 describe('a run', () => {
   it('takes five minutes on three brokers with a random seed where nothing else is said', () => {

@@ -420,7 +420,7 @@ export const consumerMutants: readonly Mutant[] = [
       ),
     ],
     world: 'everyday',
-    seed: 80,
+    seed: 221,
   },
   // ── consumer: breaker ─────────────────────────────────────────────────────────────────────────────────────────────
   {

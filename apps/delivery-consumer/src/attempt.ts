@@ -41,7 +41,13 @@ export async function attempt(input: AttemptInput, ports: AttemptPorts): Promise
   const { partition, delivery, policy } = input;
   const startedAt = ports.databaseClock.now();
   const request = prepare(input, startedAt);
-  if ('errorClass' in request) return { outcome: { kind: 'held', errorClass: request.errorClass }, row: null };
+  if ('errorClass' in request) {
+    const { errorClass, fault } = request;
+    ports.metrics.targetsBlocked.inc({ reason: errorClass });
+    const { endpointId, event } = delivery;
+    ports.attemptLogger.warn({ endpointId, tenantId: event.tenantId, errorClass, fault }, 'endpoint held');
+    return { outcome: { kind: 'held', errorClass }, row: null };
+  }
   const epoch = partition.epoch;
   const earlierAttemptsPossible = delivery.attemptsEpoch !== epoch && partition.mayHaveBeenTried(delivery);
   if (earlierAttemptsPossible) ports.metrics.duplicateSends.inc({ cause: 'unclean_takeover' });
@@ -91,10 +97,12 @@ export async function attempt(input: AttemptInput, ports: AttemptPorts): Promise
   return { outcome, row };
 }
 
+/** Nothing can be signed; `fault` says why, without the secret. */
+type Unusable = { errorClass: 'undecryptable_secret'; fault: string | undefined };
 type Prepared = { headers: Record<string, string>; shownHeaders: Record<string, string>; body: Buffer };
 
-function prepare({ partition, delivery, policy }: AttemptInput, at: number): Prepared | { errorClass: string } {
-  if (policy.secret === null) return { errorClass: 'undecryptable_secret' };
+function prepare({ partition, delivery, policy }: AttemptInput, at: number): Prepared | Unusable {
+  if (policy.secret === null) return { errorClass: 'undecryptable_secret', fault: policy.secretFault };
   const { event, sequence } = delivery;
   try {
     const signed = signRequest({
@@ -128,7 +136,7 @@ function prepare({ partition, delivery, policy }: AttemptInput, at: number): Pre
       body: signed.body,
     };
   } catch (error) {
-    if (error instanceof SigningFault) return { errorClass: 'undecryptable_secret' };
+    if (error instanceof SigningFault) return { errorClass: 'undecryptable_secret', fault: error.message };
     throw error;
   }
 }

@@ -35,6 +35,20 @@ describe('the database clock', () => {
     expect(database.toMonotonic(database.now())).toBe(clock.monotonic());
   });
 
+  it('says what time it is at the latest, whatever the two ways took', () => {
+    for (const [thereMs, backMs] of [
+      [0, 120],
+      [120, 0],
+      [70, 300],
+    ] as const) {
+      database = new DatabaseClock(clock);
+      read(thereMs, backMs);
+      clock.advance(30_000);
+      expect(database.latest()).toBeGreaterThanOrEqual(clock.monotonic() + OFFSET_MS);
+      expect(database.latest() - database.now()).toBeLessThanOrEqual((thereMs + backMs) / 2 + 6);
+    }
+  });
+
   it('keeps a good reading when a slow one follows: due times don’t jump', () => {
     read(1, 1);
     clock.advance(2_000);
@@ -54,6 +68,14 @@ describe('the database clock', () => {
     clock.advance(60_000);
     read(8, 4);
     expect(errorMs()).toBe(2);
+  });
+
+  it('moves by no more than a slow reading contradicts it: clocks tremble, and an answer may wait in a process that stalls', () => {
+    read(1, 1);
+    read(0, 600, OFFSET_MS - 2);
+    expect(Math.abs(errorMs())).toBeLessThanOrEqual(2);
+    read(1, 1);
+    expect(errorMs()).toBe(0);
   });
 
   it('believes a reading that contradicts the one before: the server is another, or its clock was set', () => {

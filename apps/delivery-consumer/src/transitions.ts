@@ -90,7 +90,7 @@ export class Transitions {
     const retryAfterMs = outcome.kind === 'failure' ? outcome.retryAfterMs : undefined;
     const delayMs = retryDelayMs(policy, Math.max(1, lane.attempts), this.#context.random, retryAfterMs);
     this.#block(lane, 'parked', outcome.kind === 'held' ? 'endpoint_closed' : 'failed');
-    lane.nextAttemptAt = this.#now() + delayMs;
+    lane.nextAttemptAt = this.#context.databaseClock.latest() + delayMs;
     this.#parkQueue(partition, lane, 'parked');
     this.#context.journal.afterCommit(partition.number, () => {
       void failpoint('consumer.after_park_before_ticket');

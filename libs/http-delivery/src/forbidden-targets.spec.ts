@@ -4,7 +4,7 @@ import { FakeClock } from '#clock';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BAD_URLS, FORBIDDEN_HOSTS } from '../test/forbidden-targets.ts';
 import { type Answer, OK, startRawServer, startTwinServers } from '../test/servers.ts';
-import { AddressGuard, HttpSender, type HttpResult, type HttpSenderOptions } from './index.ts';
+import { AddressGuard, HttpSender, type HttpResult, type HttpSenderOptions, type Resolve } from './index.ts';
 
 const strict = { allowHttp: true, allowedCidrs: [], allowedPorts: [80, 443, 8443] };
 // 127.0.0.2 stands for the outside world, 127.0.0.1 for what must not be reached.
@@ -54,7 +54,7 @@ describe('the corpus', () => {
   });
 
   it.each(hosts)('https and http://%s are refused as %s, unasked and unconnected', async (host, reason) => {
-    const resolve = vi.fn(() => Promise.resolve(['8.8.8.8']));
+    const resolve = vi.fn<Resolve>(() => Promise.resolve(['8.8.8.8']));
     const sender = makeSender({ resolve });
     for (const url of [`https://${host}/`, `http://${host}/`, `https://${host}:8443/hook`]) {
       expect(await send(sender, url)).toMatchObject(blocked(reason));
@@ -71,7 +71,7 @@ describe('the corpus', () => {
   });
 
   it.each(BAD_URLS)('%j is refused, unasked and unconnected', async (url, code) => {
-    const resolve = vi.fn(() => Promise.resolve(['8.8.8.8']));
+    const resolve = vi.fn<Resolve>(() => Promise.resolve(['8.8.8.8']));
     const guard = new AddressGuard({ ...strict, allowHttp: false, allowedPorts: [443, 8443] });
     const reason = code === 'syntax' || code === 'host' ? 'url' : code;
     expect(await send(makeSender({ guard, resolve }), url)).toMatchObject(blocked(reason));

@@ -108,7 +108,8 @@ export class HttpSender {
       if (this.#inFlight === 0) this.#whenIdle?.();
       resolve(result);
     });
-    const cancelDeadline = this.#clock.schedule(request.timeoutMs, () => exchange.stop('timeout'));
+    // After a stall of this process timers come first: an answer that lies in the socket is read before it is given up.
+    const cancelDeadline = this.#clock.schedule(request.timeoutMs, () => setImmediate(() => exchange.stop('timeout')));
     const abortGroup = request.signal === undefined ? null : this.#abortGroups.join(request.signal, exchange);
     connection.client.dispatch(
       {

@@ -35,8 +35,8 @@ export async function startTwinServers(answer: Answer): Promise<{ outside: RawSe
     const outside = await startRawServer(answer, '127.0.0.2');
     const server = createServer({ noDelay: true });
     const inside = await listen(server, (socket) => socket.write(OK), 'http', '127.0.0.1', outside.port).catch(
-      (error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EADDRINUSE') throw error;
+      (error: unknown) => {
+        if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
       },
     );
     // Somebody has that port there: another pair.

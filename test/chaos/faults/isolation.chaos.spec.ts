@@ -83,7 +83,7 @@ describe('an endpoint that hangs, one that flaps and a lane that always fails', 
       endpoints.get('/hangs')!.id,
     ]);
     expect(rows).toEqual([]);
-    const [bad] = (await world.lanes(endpoints.get('/bad-lane')!.id)).filter(({ state }) => state !== 'open');
+    const bad = (await world.lanes(endpoints.get('/bad-lane')!.id)).find(({ state }) => state !== 'open');
     expect(bad).toMatchObject({ streamId: 's-00001', headSequence: 1, depth: rounds });
     await orderKept(judge);
     isMended = true;

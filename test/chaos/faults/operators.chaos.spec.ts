@@ -84,10 +84,10 @@ const auditOf = async (target: string): Promise<{ action: string; reason: string
 
 /** Events on streams of their own, until it is told to stop: the traffic meanwhile. */
 function traffic(endpoint: Endpoint, streams: readonly string[]): { stop: () => Promise<Record<string, string>> } {
-  let isOn = true;
+  const stopping = new AbortController();
   const published: Record<string, number> = {};
   const running = (async () => {
-    while (isOn) {
+    while (!stopping.signal.aborted) {
       for (const stream of streams) {
         await world.publish(endpoint.tenantId, stream, { n: 1 });
         published[stream] = (published[stream] ?? 0) + 1;
@@ -95,7 +95,7 @@ function traffic(endpoint: Endpoint, streams: readonly string[]): { stop: () => 
     }
   })();
   const stop = async () => {
-    isOn = false;
+    stopping.abort();
     await running;
     return Object.fromEntries(Object.entries(published).map(([stream, count]) => [`${stream} ${count}`, 'delivered']));
   };

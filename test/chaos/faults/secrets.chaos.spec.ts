@@ -181,6 +181,12 @@ describe('a secret that does not open', () => {
     for (const endpoint of [a, b]) await world.publishMany(endpoint.tenantId, 'more', 3);
     for (const endpoint of [a, b]) await held(endpoint, 'more');
     expect([a, b].map((endpoint) => arrivalsOf(endpoint).length)).toEqual(before);
+    // An operator can see it, and why.
+    const blocked = await consumer.metrics();
+    expect(blocked.get('waybill_targets_blocked_total{reason="undecryptable_secret"}')).toBeGreaterThanOrEqual(2);
+    expect(consumer.log).toContainEqual(
+      expect.objectContaining({ msg: 'endpoint held', endpointId: a.id, fault: 'secret does not open: damaged' }),
+    );
     for (const endpoint of [a, b]) await write(endpoint, 'secret = $2', seal(endpoint, endpoint.secret));
     for (const endpoint of [a, b]) {
       await world.settled(endpoint.id, { 'more 1': 'delivered', 'more 2': 'delivered', 'more 3': 'delivered' });

@@ -21,3 +21,8 @@ export function faultKinds({ brokers, only, topicLoss }: KindsOptions): FaultKin
     brokers === 3 ? all : all.filter((kind) => !kind.targets.some((target) => target.startsWith('broker')));
   return only === null ? possible : possible.filter(({ row }) => only.includes(row));
 }
+
+/** The rows of the fault matrix that a run can be narrowed to. */
+export const faultRows: readonly string[] = [
+  ...new Set(faultKinds({ brokers: 3, only: null, topicLoss: true }).map(({ row }) => row)),
+];

@@ -1,5 +1,5 @@
 // Waybill's own processes in a run: built services as they are deployed, each with proxies of its own to PostgreSQL and Kafka.
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { serviceCommand } from '../../deploy/local/index.ts';
@@ -9,6 +9,7 @@ import type { Sample } from './checker/history.ts';
 export type Script = 'outbox-relay' | 'delivery-consumer' | 'status-service' | 'migrate';
 
 const CHECKOUT = join(import.meta.dirname, '../..');
+const SHIFTED_CLOCK = new URL('shifted-clock.ts', import.meta.url).href;
 const READY_WITHIN_MS = 60_000;
 const SCRAPE_WITHIN_MS = 2_000;
 const TICK_MS = 10;
@@ -21,6 +22,8 @@ export interface ServiceSettings {
   /** The run's folder: logs go to `logs`, the last metrics of each life to `metrics`. */
   folder: string;
   ports: { management: number; http: number };
+  /** Its wall clock can be set. */
+  hasOwnClock: boolean;
 }
 
 /** One service under one name, through all its lives. */
@@ -34,7 +37,7 @@ export class Service {
     this.name = settings.name;
     this.#settings = settings;
     this.httpUrl = `http://127.0.0.1:${settings.ports.http}`;
-    for (const folder of ['logs', 'metrics']) mkdirSync(join(settings.folder, folder), { recursive: true });
+    for (const folder of ['logs', 'metrics', 'clocks']) mkdirSync(join(settings.folder, folder), { recursive: true });
   }
 
   get isRunning(): boolean {
@@ -48,19 +51,20 @@ export class Service {
   /** Starts a new life. With failpoints it runs as an armed build: `name=action[:arg][@n]`, joined by `;`. */
   start(failpoints?: string): void {
     if (this.isRunning) throw new Error(`${this.name} runs already`);
-    const { script, env, ports } = this.#settings;
+    const { script, env, ports, hasOwnClock } = this.#settings;
     const command = serviceCommand(script === 'migrate' ? script : `start:${script}`, {
       isArmed: failpoints !== undefined,
     });
     this.#note(`started${failpoints === undefined ? '' : `, armed with ${failpoints}`}`);
     this.#child = startService(this.name, {
-      args: command.args,
+      args: hasOwnClock ? ['--import', SHIFTED_CLOCK, ...command.args] : command.args,
       cwd: CHECKOUT,
       env: {
         ...command.env,
         PATH: process.env['PATH'],
         // By which the reaper knows what belongs to the run.
         CHAOS_RUN: process.env['CHAOS_RUN'],
+        CHAOS_CLOCK: this.#clockFile,
         NODE_ENV: 'production',
         MANAGEMENT_HOST: '127.0.0.1',
         HTTP_HOST: '127.0.0.1',
@@ -71,6 +75,12 @@ export class Service {
       },
       logFile: this.#logFile,
     });
+  }
+
+  /** Its wall clock jumps by so much, and back with 0. Timers and the monotonic clock go on. */
+  shiftClock(ms: number): void {
+    if (ms === 0) rmSync(this.#clockFile, { force: true });
+    else writeFileSync(this.#clockFile, String(ms));
   }
 
   /** False when it has ended, or did not get ready in time. */
@@ -144,6 +154,10 @@ export class Service {
 
   get #logFile(): string {
     return join(this.#settings.folder, 'logs', `${this.name}.log`);
+  }
+
+  get #clockFile(): string {
+    return join(this.#settings.folder, 'clocks', this.name);
   }
 
   #note(what: string): void {

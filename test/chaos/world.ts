@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createPool, type Pool } from '#database';
+import { deliveryGroupId } from '#deliveries';
 import { createKafka, type KafkaClient, partitionFor } from '#kafka';
 import { freePorts } from '../../deploy/local/index.ts';
 import { Role } from '../bench/processes.ts';
@@ -31,6 +32,8 @@ const SERVICES: readonly { name: string; script: Script; zone: number }[] = [
   { name: 'status', script: 'status-service', zone: 0 },
 ];
 export const GUEST = 'consumer-3';
+/** Their wall clocks can be set; those of the others go right, so that each kind has both. */
+export const SHIFTED = ['relay-2', 'consumer-2'];
 
 export class World {
   readonly options: RunOptions;
@@ -145,6 +148,16 @@ export class World {
     }
   }
 
+  /** Of the delivery consumers, none of which may run: what they have read is forgotten. */
+  async deleteOffsets(): Promise<void> {
+    const admin = this.kafka().admin();
+    try {
+      await admin.deleteGroup(deliveryGroupId(TOPIC_PREFIX));
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
   kafka(): KafkaClient {
     const brokers = this.cluster.addresses.KAFKA_BROKERS.split(',');
     return createKafka({ brokers, clientId: 'chaos', logger: SILENT });
@@ -210,7 +223,10 @@ async function createServices(parts: {
       ...(parts.topicLoss && { WAYBILL_RECONCILE_AFTER_MS: '10000' }),
     };
     const port = { management: ports.pop()!, http: ports.pop()! };
-    return [name, new Service({ name, script, env, folder, ports: port })] as const;
+    return [
+      name,
+      new Service({ name, script, env, folder, ports: port, hasOwnClock: SHIFTED.includes(name) }),
+    ] as const;
   });
   return new Map(services);
 }

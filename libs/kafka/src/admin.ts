@@ -41,6 +41,10 @@ export class KafkaJsAdmin implements LogAdmin {
     return this.#call((admin) => admin.deleteTopics({ topics: [...topics], timeout: CREATE_TIMEOUT_MS }));
   }
 
+  async deleteGroup(groupId: string): Promise<void> {
+    await this.#call((admin) => admin.deleteGroups([groupId]));
+  }
+
   async highWatermarks(topic: string): Promise<Map<number, number>> {
     return new Map([...(await this.offsetRanges(topic))].map(([partition, { high }]) => [partition, high]));
   }

@@ -176,6 +176,8 @@ export interface LogAdmin {
     config: Readonly<Record<string, string>>;
   }): Promise<boolean>;
   deleteTopics(topics: readonly string[]): Promise<void>;
+  /** Forgets the group's offsets. @throws KafkaFault while it has members */
+  deleteGroup(groupId: string): Promise<void>;
   /** Per partition number, the offset that the next record will get. */
   highWatermarks(topic: string): Promise<Map<number, number>>;
   /** Per partition number, the first offset that is still there and the one that the next record will get. @throws KafkaFault */

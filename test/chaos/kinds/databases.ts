@@ -33,6 +33,17 @@ async function cut(world: World, target: string, weather: Partial<Weather>, ms: 
   return `${proxy.cuts - before} connections cut within ${seconds(ms)}`;
 }
 
+/** As a full disk looks to who writes: every attempt to record an attempt fails. */
+async function refuseRecords(world: World, ms: number): Promise<string> {
+  await world.pool.query(`
+    CREATE OR REPLACE FUNCTION public.chaos_disk_full() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+    CREATE TRIGGER chaos_disk_full BEFORE INSERT ON waybill.attempt FOR EACH STATEMENT EXECUTE FUNCTION public.chaos_disk_full()`);
+  await delay(ms);
+  await world.pool.query('DROP TRIGGER chaos_disk_full ON waybill.attempt');
+  return `no attempt could be recorded for ${seconds(ms)}`;
+}
+
 const LOCKS = {
   owners: 'SELECT FROM waybill.partition_owner FOR UPDATE',
   shards: 'SELECT FROM outbox.shard FOR UPDATE',
@@ -102,5 +113,13 @@ export const databases: FaultKind[] = [
     weight: 1,
     targets: ['database-pool'],
     run: (world, _target, random) => world.exhaustConnections(between(random, 3_000, 8_000)),
+  },
+  {
+    row: 'F16',
+    kind: 'disk full',
+    weight: 1,
+    targets: ['database-disk'],
+    needs: () => ['database', 'database-locks'],
+    run: (world, _target, random) => refuseRecords(world, between(random, 2_000, 8_000)),
   },
 ];

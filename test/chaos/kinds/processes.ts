@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '#clock';
 import { pick } from '../load.ts';
-import { GUEST, type World } from '../world.ts';
+import { GUEST, SHIFTED, type World } from '../world.ts';
 import { between, BOUND_MS, CONSUMERS, type FaultKind, RELAYS, restarted, seconds } from './kind.ts';
 
 async function killService(world: World, target: string, random: Random): Promise<string> {
@@ -33,6 +33,27 @@ async function failpoint(world: World, target: string, rule: string): Promise<st
   const how = await service.ended(20_000);
   if (how === null) await service.kill();
   return `${rule}: ${how ?? 'not hit within 20 s'}; ${await restarted(world, target)}`;
+}
+
+const JUMPS_MS = [-3_600_000, -300_000, 300_000, 3_600_000];
+
+async function shiftClock(world: World, target: string, random: Random): Promise<string> {
+  const jumpMs = pick(random, JUMPS_MS);
+  const ms = between(random, 5_000, 20_000);
+  world.service(target).shiftClock(jumpMs);
+  await delay(ms);
+  world.service(target).shiftClock(0);
+  return `the wall clock ${seconds(jumpMs)} off for ${seconds(ms)}`;
+}
+
+/** As a deployment does it: the migration and all processes, one after the other, a new consumer before an old one goes. */
+async function upgrade(world: World): Promise<string> {
+  const migrate = world.service('migrate');
+  migrate.start();
+  const steps = [`${GUEST} joined, ${await restarted(world, GUEST)}`];
+  for (const name of [...RELAYS, ...CONSUMERS, 'status']) steps.push(`${name}: ${await restartService(world, name)}`);
+  steps.push(`${GUEST} left by SIGTERM, ${await world.service(GUEST).terminate(BOUND_MS)}`);
+  return `migration ended with ${await migrate.ended(BOUND_MS)}; ${steps.join('; ')}`;
 }
 
 /** Moments, and at which of their hits the process may end: some come a hundred times a second, others now and then. */
@@ -110,4 +131,14 @@ export const processes: FaultKind[] = [
     },
   },
   { row: 'F9', kind: 'kill', weight: 1, targets: ['status'], isHarmless: true, run: killService },
+  { row: 'F19', kind: 'clock jump', weight: 2, targets: SHIFTED, run: shiftClock },
+  {
+    row: 'F29',
+    kind: 'rolling upgrade',
+    weight: 1,
+    targets: ['services'],
+    needs: () => [...RELAYS, ...CONSUMERS, 'status', GUEST],
+    isClean: true,
+    run: upgrade,
+  },
 ];

@@ -1,6 +1,7 @@
 // Faults of Kafka's brokers and of the registry.
 import { setTimeout as delay } from 'node:timers/promises';
-import { between, type FaultKind, seconds } from './kind.ts';
+import { GUEST, type World } from '../world.ts';
+import { between, BOUND_MS, CONSUMERS, type FaultKind, restarted, seconds } from './kind.ts';
 
 const BROKERS = ['broker-1', 'broker-2', 'broker-3'];
 const partOf = (broker: string) => broker.replace('broker', 'kafka');
@@ -67,6 +68,23 @@ export const servers: FaultKind[] = [
   },
 ];
 
+/** Kafka deletes the offsets of a group without members only. */
+async function deleteOffsets(world: World): Promise<string> {
+  await Promise.all(CONSUMERS.map((name) => world.service(name).terminate(BOUND_MS)));
+  const deadline = performance.now() + BOUND_MS;
+  try {
+    // One that was killed a moment ago is still a member until its session ends.
+    for (;;) {
+      const fault = await world.deleteOffsets().then(() => null, String);
+      if (fault === null) return 'deleted while no consumer ran';
+      if (performance.now() > deadline) return `not deleted: ${fault}`;
+      await delay(1_000);
+    }
+  } finally {
+    await Promise.all(CONSUMERS.map((name) => restarted(world, name)));
+  }
+}
+
 /** What is there only when asked for. */
 export const losses: FaultKind[] = [
   {
@@ -76,5 +94,13 @@ export const losses: FaultKind[] = [
     targets: ['topic'],
     needs: () => ['kafka'],
     run: (world) => world.recreateEventsTopic(),
+  },
+  {
+    row: 'F12',
+    kind: 'offsets deleted',
+    weight: 1,
+    targets: ['offsets'],
+    needs: () => ['kafka', ...CONSUMERS, GUEST],
+    run: deleteOffsets,
   },
 ];

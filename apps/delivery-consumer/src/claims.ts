@@ -1,7 +1,7 @@
 // Records whose sequence is taken: repeats, as a rule, settled many at a time; another event under the same sequence halts its lane.
 import type { SequenceClaim } from '#deliveries';
 import type { WaybillEvent } from '#events';
-import type { Delivery, Lane, RecordPosition } from '#lane';
+import { type Delivery, type Lane, newDelivery, type RecordPosition } from '#lane';
 import { type Context, partitionOf } from './context.ts';
 import type { Transitions } from './transitions.ts';
 
@@ -140,16 +140,5 @@ function finish({ positions }: Claim): void {
 
 /** Of an event that was not sent, and will not be. */
 function deliveryOf({ lane, sequence, event }: Claim): Delivery {
-  return {
-    event,
-    endpointId: lane.endpointId,
-    sequence,
-    attempts: 0,
-    attemptsEpoch: 0,
-    firstAttemptAt: null,
-    last: null,
-    stored: false,
-    admittedAt: 0,
-    positions: [],
-  };
+  return newDelivery({ event, endpointId: lane.endpointId, sequence, admittedAt: 0, positions: [] });
 }

@@ -2,7 +2,7 @@
 import type { DueDelivery, UnorderedId } from '#deliveries';
 import { decodeRecord, type WaybillEvent } from '#events';
 import type { ConsumedRecord, RecordBatch } from '#kafka';
-import { type Delivery, Lane, laneKey, OffsetTracker, type RecordPosition } from '#lane';
+import { type Delivery, Lane, laneKey, newDelivery, OffsetTracker, type RecordPosition } from '#lane';
 import type { Claims } from './claims.ts';
 import type { Context } from './context.ts';
 import type { Arrival, Partition } from './partition.ts';
@@ -219,18 +219,8 @@ export class Reception {
   }
 
   #delivery(event: WaybillEvent, endpointId: string, sequence: number | null, position: RecordPosition): Delivery {
-    return {
-      event,
-      endpointId,
-      sequence,
-      attempts: 0,
-      attemptsEpoch: 0,
-      firstAttemptAt: null,
-      last: null,
-      stored: false,
-      admittedAt: this.#context.clock.monotonic(),
-      positions: [position],
-    };
+    const admittedAt = this.#context.clock.monotonic();
+    return newDelivery({ event, endpointId, sequence, admittedAt, positions: [position] });
   }
 
   #deadLetter(partition: Partition, record: ConsumedRecord, reason: string, position: RecordPosition): void {

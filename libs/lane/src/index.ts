@@ -2,6 +2,7 @@
 export {
   Lane,
   laneKey,
+  newDelivery,
   type BlockReason,
   type Delivery,
   type LaneMode,

@@ -44,6 +44,13 @@ export interface Delivery {
   readonly positions: RecordPosition[];
 }
 
+/** One that was never sent; `positions` are the records that wait for it. */
+export function newDelivery(
+  of: Pick<Delivery, 'event' | 'endpointId' | 'sequence'> & { admittedAt: number; positions: RecordPosition[] },
+): Delivery {
+  return { ...of, attempts: 0, attemptsEpoch: 0, firstAttemptAt: null, last: null, stored: false };
+}
+
 /**
  * Where the lane is in the process: `idle` nowhere, `ready` in its endpoint's queue, `running` (a request or a page load
  * is under way), `waiting` on the heap for its next attempt, `stalled` until the lease or the database is back.

@@ -224,7 +224,7 @@ export const consumerMutants: readonly Mutant[] = [
     edits: [
       edit(
         consumer('transitions.ts'),
-        'lane.nextAttemptAt = this.#now() + delayMs;',
+        'lane.nextAttemptAt = this.#context.databaseClock.latest() + delayMs;',
         'lane.nextAttemptAt = this.#now() + 0 * delayMs;',
       ),
     ],

@@ -23,6 +23,16 @@ it('writes verdict and report beside a history, and says the same in a line of J
   expect(JSON.parse(readFileSync(join(folder, 'verdict.json'), 'utf8'))).toMatchObject({ passed: true });
 });
 
+it('names the check that objects', async () => {
+  const history = makeHistory(1);
+  history.recoveries = [];
+  writeHistory(folder, history);
+  const { passed, summary, line } = await judge(folder);
+  expect(passed).toBe(false);
+  expect(summary).toContain('Failed: C13.');
+  expect(line).toMatchObject({ passed: false, checks: { C13: 'fail' } });
+});
+
 it('refuses a folder that holds no history, and leaves nothing in it', async () => {
   await expect(judge(folder)).rejects.toThrow(BrokenHistory);
   expect(existsSync(join(folder, 'report.html'))).toBe(false);

@@ -43,11 +43,5 @@ export {
 } from './loading.ts';
 export { judgeClaims, type Judgement, type SequenceClaim } from './claims.ts';
 export { findGaps, reportEventLost, type Gap, type GapPage } from './gaps.ts';
-export {
-  findLanesBehind,
-  findUnknownTargets,
-  findUnknownUnordered,
-  type LaneTarget,
-  type UnorderedTarget,
-} from './unknown-targets.ts';
+export { findLanesBehind, findUnknownTargets, findUnknownUnordered, type LaneTarget } from './unknown-targets.ts';
 export * from './reading.ts';

@@ -1,17 +1,9 @@
 // What the delivery side does not know, of events that should have reached it: for the reconciler, which holds both ends.
 import { prepared, type Queryable } from '#database';
+import type { LaneId, UnorderedId } from './loading.ts';
 
-export interface LaneTarget {
-  endpointId: string;
-  streamId: string;
+export interface LaneTarget extends LaneId {
   sequence: number;
-}
-
-export interface UnorderedTarget {
-  endpointId: string;
-  eventId: string;
-  /** The history's partition key. */
-  enqueuedAt: string;
 }
 
 /** The lanes that have not come to their `sequence` yet. One probe of the lane's key each: about 2 us. */
@@ -45,10 +37,7 @@ export async function findUnknownTargets<T extends LaneTarget>(db: Queryable, ta
 }
 
 /** Unordered deliveries that neither wait nor are terminal. */
-export async function findUnknownUnordered<T extends UnorderedTarget>(
-  db: Queryable,
-  targets: readonly T[],
-): Promise<T[]> {
+export async function findUnknownUnordered<T extends UnorderedId>(db: Queryable, targets: readonly T[]): Promise<T[]> {
   if (targets.length === 0) return [];
   const { rows } = await prepared<{ n: number }>(
     db,

@@ -24,39 +24,13 @@ export interface History {
 }
 
 export function writeHistory(folder: string, all: History): void {
-  mkdirSync(join(folder, 'logs'), { recursive: true });
-  mkdirSync(join(folder, 'metrics'), { recursive: true });
-  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(all.manifest));
-  const {
-    writer,
-    receiver,
-    deliveries,
-    attempts,
-    lanes,
-    commands,
-    audit,
-    topics,
-    faults,
-    recoveries,
-    stalls,
-    samples,
-  } = all;
-  const files = {
-    writer,
-    receiver,
-    deliveries,
-    attempts,
-    lanes,
-    commands,
-    audit,
-    topics,
-    faults,
-    recoveries,
-    stalls,
-    samples,
-  };
-  for (const [name, rows] of Object.entries({ ...files, 'api-deliveries': all.shown }))
+  const { manifest, shown, logs, metrics, ...journals } = all;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
+  for (const [name, rows] of Object.entries({ ...journals, 'api-deliveries': shown }))
     writeFileSync(join(folder, `${name}.jsonl`), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
-  for (const folderName of ['logs', 'metrics'] as const)
-    for (const [name, text] of Object.entries(all[folderName])) writeFileSync(join(folder, folderName, name), text);
+  for (const [name, texts] of Object.entries({ logs, metrics })) {
+    mkdirSync(join(folder, name), { recursive: true });
+    for (const [file, text] of Object.entries(texts)) writeFileSync(join(folder, name, file), text);
+  }
 }

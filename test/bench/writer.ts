@@ -1,6 +1,6 @@
 // The writer, a process of its own: commits events through outbox.publish_event, and notes when each commit returned.
 import { setTimeout as delay } from 'node:timers/promises';
-import { createPool, type Pool, prepared, withTransaction } from '#database';
+import { createPool, type Pool, prepared, rowSet, text, withTransaction } from '#database';
 import { monotonicMs, payloadOf, streamIdOf, streamOf, tenantIdOf, typeOf } from './load.ts';
 import { serveRole } from './processes.ts';
 
@@ -25,9 +25,23 @@ export interface Written {
   committedAt: Float64Array;
 }
 
+interface Call {
+  tenantId: string;
+  streamId: string;
+  type: string;
+  payload: string;
+}
+
+const calls = rowSet<Call>({
+  tenant: text(({ tenantId }) => tenantId),
+  stream: text(({ streamId }) => streamId),
+  type: text((call) => call.type),
+  payload: text((call) => call.payload),
+});
+
 // One statement for a transaction's calls; publish_event returns NULL when nobody wants the event, which would be our fault.
 const PUBLISH = `SELECT count(outbox.publish_event(tenant, stream, type, payload::json)) AS published
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS e(tenant, stream, type, payload)`;
+  FROM ${calls.unnest} AS e(${calls.names})`;
 
 async function write(plan: WritePlan): Promise<Written> {
   const pool = createPool({ url: plan.databaseUrl, max: plan.connections, applicationName: 'bench-writer' });
@@ -59,7 +73,12 @@ async function writeLine(
       if (waitMs > 0) await delay(waitMs);
     }
     await withTransaction(pool, async (client) => {
-      const { rows } = await prepared<{ published: number }>(client, 'bench-publish', PUBLISH, valuesOf(plan, batch));
+      const { rows } = await prepared<{ published: number }>(
+        client,
+        'bench-publish',
+        PUBLISH,
+        calls.values(callsOf(plan, batch)),
+      );
       if (rows[0]!.published !== batch.length) throw new Error('an endpoint is missing: an event was not enqueued');
     });
     const at = monotonicMs();
@@ -80,13 +99,13 @@ function* batchesOf({ events, streams, connections, batch }: WritePlan, line: nu
   if (next.length > 0) yield next;
 }
 
-function valuesOf({ run, streams, tenants, payloadBytes }: WritePlan, batch: readonly number[]): string[][] {
-  return [
-    batch.map((event) => tenantIdOf(run, streamOf(event, streams) % tenants)),
-    batch.map((event) => streamIdOf(streamOf(event, streams))),
-    batch.map((event) => typeOf(event, streams)),
-    batch.map((event) => payloadOf(event, streams, payloadBytes)),
-  ];
+function callsOf({ run, streams, tenants, payloadBytes }: WritePlan, batch: readonly number[]): Call[] {
+  return batch.map((event) => ({
+    tenantId: tenantIdOf(run, streamOf(event, streams) % tenants),
+    streamId: streamIdOf(streamOf(event, streams)),
+    type: typeOf(event, streams),
+    payload: payloadOf(event, streams, payloadBytes),
+  }));
 }
 
 const api = { write };

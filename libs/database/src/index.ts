@@ -2,12 +2,15 @@
 export {
   createPool,
   prepared,
+  together,
+  withOpenedTransaction,
   withTransaction,
   type Pool,
   type PoolClient,
   type PoolOptions,
   type Queryable,
 } from './pool.ts';
+export { copyIn } from './copy-in.ts';
 export { bool, instant, int4, int8, isoInstant, type RowSet, rowSet, text, uuid } from './row-set.ts';
 export { isRetryable, sqlState } from './faults.ts';
 export {

@@ -8,6 +8,8 @@ import {
   type Pool,
   runMigrations,
   sqlState,
+  together,
+  withOpenedTransaction,
   withTransaction,
 } from './index.ts';
 import type { MigrationInterface, QueryRunner } from './migrations.ts';
@@ -73,6 +75,59 @@ describe('withTransaction', () => {
     expect(isRetryable(idle)).toBe(true);
     await withTransaction(pool, (client) => client.query(`INSERT INTO note VALUES ('idle')`));
     expect(await notes()).toEqual(['a', 'idle']);
+  });
+});
+
+describe('withOpenedTransaction', () => {
+  it('runs the opening inside, hands on what it found, and takes it back with the rest', async () => {
+    const opened = (text: string, work: () => Promise<unknown>) =>
+      withOpenedTransaction(
+        pool,
+        async (client) => (await client.query(`INSERT INTO note VALUES ($1) RETURNING text`, [text])).rows,
+        async (_client, rows) => [rows, await work()],
+      );
+    expect(await opened('opened', async () => 'done')).toEqual([[{ text: 'opened' }], 'done']);
+    await expect(opened('taken back', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(await notes()).toContain('opened');
+    expect(await notes()).not.toContain('taken back');
+    await pool.query(`DELETE FROM note WHERE text = 'opened'`);
+  });
+
+  it('does no work when the opening fails', async () => {
+    let works = 0;
+    const failing = withOpenedTransaction(
+      pool,
+      (client) => client.query('SELECT 1/0'),
+      async () => works++,
+    );
+    await expect(failing).rejects.toMatchObject({ code: '22012' });
+    expect(works).toBe(0);
+  });
+});
+
+describe('together', () => {
+  it('gives the first fault of statements that were sent together, and nothing of the others is kept', async () => {
+    const failing = withTransaction(pool, (client) =>
+      together([
+        client.query(`INSERT INTO note VALUES ('before')`),
+        // Settles later than the one behind it.
+        client
+          .query('SELECT 1/0')
+          .finally(() => undefined)
+          .finally(() => undefined),
+        client.query(`INSERT INTO note VALUES ('behind')`),
+      ]),
+    );
+    await expect(failing).rejects.toMatchObject({ code: '22012' });
+    expect(await notes()).toEqual(['a', 'idle']);
+    expect(pool.idleCount).toBe(pool.totalCount);
+  });
+
+  it('gives the results in the order of the statements', async () => {
+    const results = await withTransaction(pool, (client) =>
+      together([client.query('SELECT 1 AS n'), Promise.resolve('two'), client.query('SELECT 3 AS n')]),
+    );
+    expect([results[0].rows, results[1], results[2].rows]).toEqual([[{ n: 1 }], 'two', [{ n: 3 }]]);
   });
 });
 

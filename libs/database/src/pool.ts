@@ -40,6 +40,8 @@ export function createPool(options: PoolOptions): Pool {
     application_name: options.applicationName,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
+    // Statements that are not waited for one by one share a round trip.
+    pipeline: true,
     ...(options.genericPlans ? { options: '-c plan_cache_mode=force_generic_plan' } : {}),
     statement_timeout: options.statementTimeoutMs ?? 30_000,
     idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 5_000,
@@ -51,15 +53,27 @@ export function createPool(options: PoolOptions): Pool {
 }
 
 /** Runs `work` in one READ COMMITTED transaction. A connection that failed is thrown away, not reused. */
-export async function withTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+export function withTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  return withOpenedTransaction(pool, async () => undefined, work);
+}
+
+/**
+ * The same, where the first statement, `open`, shares the round trip of BEGIN. If BEGIN fails by itself (somebody may cancel
+ * just that), `open` has run outside any transaction, and `work` does not run.
+ */
+export async function withOpenedTransaction<O, T>(
+  pool: Pool,
+  open: (client: PoolClient) => Promise<O>,
+  work: (client: PoolClient, opened: O) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   // A connection that breaks between two statements tells so by an event, which would end the process unheard.
   const onError = (error: Error) => (broken = error);
   client.on('error', onError);
   try {
-    await client.query('BEGIN');
-    const result = await work(client);
+    const [, opened] = await together([client.query('BEGIN'), open(client)]);
+    const result = await work(client, opened);
     await failpoint('database.before_commit');
     await client.query('COMMIT');
     await failpoint('database.after_commit');
@@ -71,6 +85,18 @@ export async function withTransaction<T>(pool: Pool, work: (client: PoolClient) 
     client.off('error', onError);
     client.release(broken);
   }
+}
+
+/**
+ * The results of statements that were sent without waiting for one another. Throws the fault of the first that failed: those
+ * behind it in a transaction only say that it is aborted, and may say so before a promise around the first has settled.
+ */
+export async function together<T extends readonly unknown[]>(
+  statements: readonly [...T],
+): Promise<{ [I in keyof T]: Awaited<T[I]> }> {
+  const settled = await Promise.allSettled(statements);
+  for (const one of settled) if (one.status === 'rejected') throw one.reason;
+  return Promise.all(statements);
 }
 
 /** Runs a statement that is parsed and planned once for each connection; `name` must be unique for its text. */

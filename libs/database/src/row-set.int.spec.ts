@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '#testkit';
+import { copyIn } from './copy-in.ts';
 import { createPool } from './pool.ts';
 import { bool, instant, int4, int8, isoInstant, rowSet, text, uuid } from './row-set.ts';
 
@@ -57,33 +58,50 @@ describe('a row set', async () => {
     await database.drop();
   });
 
-  const read = async (values: Row[]) => {
-    const { rows: found } = await pool.query(
+  const client = await pool.connect();
+  afterAll(() => client.release());
+  await client.query(`CREATE TEMPORARY TABLE copied
+    (uuid uuid, text text, bytes text, int4 int4, int8 int8, bool bool, ms timestamptz, iso timestamptz)`);
+
+  const readFrom = async (source: string, parameters: Buffer[]) => {
+    const { rows: found } = await client.query(
       `SELECT uuid, text, bytes, int4, int8, bool, (extract(epoch FROM ms) * 1000)::text AS ms,
          to_char(iso AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS iso
-       FROM ${rowColumns.unnest} AS r(${rowColumns.names})`,
-      rowColumns.values(values),
+       FROM ${source}`,
+      parameters,
     );
     return found.map((row) => ({ ...row, ms: row.ms === null ? null : Number(row.ms) }));
   };
+  const asArrays = (values: Row[]) =>
+    readFrom(`${rowColumns.unnest} AS r(${rowColumns.names})`, rowColumns.values(values));
+  const asCopy = async (values: Row[]) => {
+    await client.query('TRUNCATE copied');
+    await copyIn(client, `COPY copied (${rowColumns.names}) FROM STDIN (FORMAT binary)`, rowColumns.copied(values));
+    return readFrom('copied', []);
+  };
 
-  it('brings every value to PostgreSQL as it is', async () => {
-    await fc.assert(
-      fc.asyncProperty(rows, async (values) => {
-        expect(await read(values)).toEqual(values.map((row) => ({ ...row, bytes: row.text })));
-      }),
-      { numRuns: 150 },
-    );
-  });
+  describe.each([
+    ['arrays', asArrays],
+    ['a COPY', asCopy],
+  ])('as %s', (_form, read) => {
+    it('brings every value to PostgreSQL as it is', async () => {
+      await fc.assert(
+        fc.asyncProperty(rows, async (values) => {
+          expect(await read(values)).toEqual(values.map((row) => ({ ...row, bytes: row.text })));
+        }),
+        { numRuns: 150 },
+      );
+    });
 
-  it('grows for texts of any length', async () => {
-    const long = 'ü'.repeat(200_000);
-    const [row] = await read([{ uuid: null, text: long, int4: 1, int8: 2, bool: true, ms: 0, iso: null }]);
-    expect(row).toMatchObject({ text: long, bytes: long, int4: 1 });
+    it('grows for texts of any length', async () => {
+      const long = 'ü'.repeat(200_000);
+      const [row] = await read([{ uuid: null, text: long, int4: 1, int8: 2, bool: true, ms: 0, iso: null }]);
+      expect(row).toMatchObject({ text: long, bytes: long, int4: 1 });
+    });
   });
 
   it('refuses what PostgreSQL would refuse', () => {
-    const one = (row: Partial<Row>) => () => rowColumns.values([row as Row]);
+    const one = (row: Partial<Row>) => () => rowColumns.copied([row as Row]);
     const none = { uuid: null, text: null, int4: null, int8: null, bool: null, ms: null, iso: null };
     expect(one({ ...none, uuid: 'not-a-uuid' })).toThrow(TypeError);
     expect(one({ ...none, uuid: '00000000-0000-0000-0000-00000000000g' })).toThrow(TypeError);

@@ -1,18 +1,23 @@
-// Many rows as the parameters of one statement: a column each, in PostgreSQL's binary array format.
+// Many rows for one statement, in PostgreSQL's binary formats: an array for each column, or the rows of a COPY.
 
-/** One column of a row set: its SQL type, and the array of its values as a parameter. */
+/** One column of a row set: its SQL type, and how the value of a row is written behind what was written before. */
 export interface Column<R> {
   sqlType: string;
-  encode(rows: readonly R[]): Buffer;
+  oid: number;
+  /** Returns false when the value is NULL. */
+  append(row: R): boolean;
 }
 
-/** The parts of a statement over `unnest`, and its parameters. */
+/** The parts of a statement over `unnest` or of a COPY, and what they take. */
 export interface RowSet<R> {
   /** `endpoint_id, event_id, …` */
   names: string;
   /** `unnest($1::uuid[], $2::uuid[], …)`, its columns in the order of `names`. */
   unnest: string;
+  /** The parameters of `unnest`. */
   values(rows: readonly R[]): Buffer[];
+  /** The rows for `COPY … FROM STDIN (FORMAT binary)`. Good until the next row set is written: pg's writer copies it. */
+  copied(rows: readonly R[]): Buffer;
 }
 
 /**
@@ -24,8 +29,30 @@ export function rowSet<R>(columns: Record<string, Column<R>>): RowSet<R> {
   return {
     names: Object.keys(columns).join(', '),
     unnest: `unnest(${list.map(({ sqlType }, index) => `$${index + 1}::${sqlType}[]`).join(', ')})`,
-    values: (rows) => list.map((column) => column.encode(rows)),
+    values: (rows) => list.map((column) => toArray(column, rows)),
+    copied: (rows) => toCopy(list, rows),
   };
+}
+
+function toArray<R>(column: Column<R>, rows: readonly R[]): Buffer {
+  end = ARRAY_HEADER_BYTES;
+  let hasNull = 0;
+  for (const row of rows) if (!column.append(row)) hasNull = 1;
+  // Dimensions, whether there are NULLs, the element's type; length and lower bound of the one dimension.
+  [1, hasNull, column.oid, rows.length, 1].forEach((word, index) => scratch.writeInt32BE(word, 4 * index));
+  return Buffer.from(scratch.subarray(0, end));
+}
+
+function toCopy<R>(columns: readonly Column<R>[], rows: readonly R[]): Buffer {
+  end = COPY_HEADER.copy(scratch);
+  for (const row of rows) {
+    makeRoom(2);
+    end = scratch.writeInt16BE(columns.length, end);
+    for (const column of columns) column.append(row);
+  }
+  makeRoom(2);
+  end = scratch.writeInt16BE(-1, end);
+  return scratch.subarray(0, end);
 }
 
 /** How a value of one type is written. */
@@ -38,7 +65,9 @@ interface Encoding<V> {
   write(target: Buffer, at: number, value: V): number;
 }
 
-const HEADER_BYTES = 20;
+const ARRAY_HEADER_BYTES = 20;
+/** The signature, no flags, no extension. */
+const COPY_HEADER = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]);
 /** Ms from 1970 to PostgreSQL's epoch, 2000-01-01. */
 const POSTGRES_EPOCH_MS = 946_684_800_000;
 
@@ -88,36 +117,33 @@ export const isoInstant = columnOf<string>({
   write: writeIsoInstant,
 });
 
-// One column after the other is written here and copied out, so one buffer serves them all; it grows to the largest ever.
+// Everything is written here and copied from here, so one buffer serves all; it grows to the largest ever.
 let scratch = Buffer.allocUnsafe(65_536);
+let end = 0;
 
-function makeRoom(at: number, bytes: number): void {
-  if (at + bytes <= scratch.length) return;
-  const larger = Buffer.allocUnsafe(Math.max(scratch.length * 2, at + bytes));
-  scratch.copy(larger, 0, 0, at);
+function makeRoom(bytes: number): void {
+  if (end + bytes <= scratch.length) return;
+  const larger = Buffer.allocUnsafe(Math.max(scratch.length * 2, end + bytes));
+  scratch.copy(larger, 0, 0, end);
   scratch = larger;
 }
 
 function columnOf<V>(type: Encoding<V>) {
-  const encode = <R>(rows: readonly R[], valueOf: (row: R) => V | null): Buffer => {
-    let at = HEADER_BYTES;
-    let hasNull = 0;
-    for (const row of rows) {
-      const value = valueOf(row);
-      makeRoom(at, 4 + (value === null ? 0 : type.room(value)));
-      const end = value === null ? at + 4 : type.write(scratch, at + 4, value);
-      if (value === null) hasNull = 1;
-      scratch.writeInt32BE(value === null ? -1 : end - at - 4, at);
-      at = end;
+  const { sqlType, oid } = type;
+  /** An element of an array and a field of a COPY look the same: the length in bytes, or -1 for NULL, and the value. */
+  const append = (value: V | null): boolean => {
+    if (value === null) {
+      makeRoom(4);
+      end = scratch.writeInt32BE(-1, end);
+      return false;
     }
-    // Dimensions, whether there are NULLs, the element's type; length and lower bound of the one dimension.
-    [1, hasNull, type.oid, rows.length, 1].forEach((word, index) => scratch.writeInt32BE(word, 4 * index));
-    return Buffer.from(scratch.subarray(0, at));
+    makeRoom(4 + type.room(value));
+    const at = end;
+    end = type.write(scratch, at + 4, value);
+    scratch.writeInt32BE(end - at - 4, at);
+    return true;
   };
-  return <R>(valueOf: (row: R) => V | null): Column<R> => ({
-    sqlType: type.sqlType,
-    encode: (rows) => encode(rows, valueOf),
-  });
+  return <R>(valueOf: (row: R) => V | null): Column<R> => ({ sqlType, oid, append: (row) => append(valueOf(row)) });
 }
 
 function writeInt64(target: Buffer, at: number, value: number): number {
@@ -142,14 +168,14 @@ const DASH = 45;
 
 function writeUuid(target: Buffer, at: number, value: string): number {
   if (value.length !== 36) throw new TypeError('not a UUID');
-  let end = at;
+  let position = at;
   for (let from = 0; from < 36; from += 2) {
     if (value.charCodeAt(from) === DASH) from++;
     const byte = (nibbleOf(value.charCodeAt(from)) << 4) | nibbleOf(value.charCodeAt(from + 1));
     if (byte < 0) throw new TypeError('not a UUID');
-    target[end++] = byte;
+    target[position++] = byte;
   }
-  return end;
+  return position;
 }
 
 /** Negative for what is no lower-case hexadecimal digit. */

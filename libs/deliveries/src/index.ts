@@ -14,17 +14,8 @@ export {
   type FenceResult,
   type Owned,
 } from './ownership.ts';
-export {
-  commitBatch,
-  type AttemptRow,
-  type Batch,
-  type CommandResult,
-  type CommitResult,
-  type Finished,
-  type TerminalState,
-  type Waiting,
-  type WaitingState,
-} from './journal.ts';
+export type { AttemptRow, Batch, CommandResult, Finished, TerminalState, Waiting, WaitingState } from './batch.ts';
+export { commitBatch, type CommitResult } from './journal.ts';
 export {
   findDueLanes,
   findDueUnordered,

@@ -5,7 +5,9 @@ import { decodeRecord, encodeRecord, type WaybillEvent } from '#events';
 import type { Delivery, LaneState } from '#lane';
 import { createTestDatabase, type TestDatabase } from '#testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Batch, commitBatch, type Finished, type Waiting } from './journal.ts';
+import type { AttemptRow, Batch, Finished, Waiting } from './batch.ts';
+import { copyRecords, insertRecords } from './journal-statements.ts';
+import { commitBatch } from './journal.ts';
 import { deliveriesMigrations, fixTopicPartitions } from './migrations.ts';
 import { acquirePartitions } from './ownership.ts';
 
@@ -64,6 +66,24 @@ const finished = (event: WaybillEvent): Finished => ({
   state: 'delivered',
   reason: null,
   finishedAt: 1_767_323_046_000,
+});
+
+const attemptOf = (event: WaybillEvent, number: number): AttemptRow => ({
+  partition: 0,
+  event,
+  endpointId: event.targets[0]!.endpointId,
+  epoch: 1,
+  number,
+  outcome: 'success',
+  errorClass: null,
+  statusCode: 200,
+  startedAt: 1_767_323_045_000.25,
+  durationMs: 1.5,
+  counted: true,
+  earlierAttemptsPossible: false,
+  requestHeaders: '{}',
+  responseHeaders: '{"date":"now"}',
+  responseBody: null,
 });
 
 const commit = (batch: Partial<Batch>) =>
@@ -131,6 +151,56 @@ describe('the state transaction', () => {
       event.eventId,
     ]);
     expect(rows).toEqual([{ state: 'delivered' }]);
+  });
+
+  it('adds what is missing when a batch is repeated with more in it', async () => {
+    const [first, second] = [eventOf(), eventOf()];
+    await commit({ finished: [finished(first)], attempts: [attemptOf(first, 1)] });
+    const again = {
+      finished: [finished(first), finished(second)],
+      attempts: [attemptOf(first, 1), attemptOf(first, 2)],
+    };
+    await commit(again);
+    await commit(again);
+    const { rows } = await pool.query(
+      `SELECT (SELECT count(*)::int FROM waybill.delivery_history WHERE event_id = ANY ($1)) AS finished,
+              (SELECT array_agg(number ORDER BY number) FROM waybill.attempt WHERE event_id = ANY ($1)) AS attempts`,
+      [[first.eventId, second.eventId]],
+    );
+    expect(rows).toEqual([{ finished: 2, attempts: [1, 2] }]);
+  });
+
+  it('writes the same rows by COPY and by INSERT', async () => {
+    const events = [
+      eventOf({ type: 'CARD_3DS', payload: Buffer.from('{"user_id":"u","card_id":"c","transaction_id":"t"}') }),
+      eventOf({
+        payloadFault: '/a: "wrong"',
+        traceparent: '00-1',
+        targets: [{ endpointId: randomUUID(), sequence: null }],
+      }),
+    ];
+    const never = { ...finished(eventOf()), reason: 'endpoint_deleted' };
+    never.delivery = { ...never.delivery, attempts: 0, firstAttemptAt: null, last: null };
+    const attempts = [
+      attemptOf(events[0]!, 1),
+      { ...attemptOf(events[1]!, 2), responseHeaders: null, errorClass: 'timeout' },
+    ];
+    const client = await pool.connect();
+    const written = async (write: typeof copyRecords) => {
+      await client.query('BEGIN');
+      await write(client, [...events.map(finished), never], attempts);
+      const { rows } = await client.query(
+        `SELECT to_json(h) AS row FROM waybill.delivery_history h WHERE event_id = ANY ($1)
+         UNION ALL SELECT to_json(a) FROM waybill.attempt a WHERE event_id = ANY ($1)`,
+        [[...events, never.delivery.event].map(({ eventId }) => eventId)],
+      );
+      await client.query('ROLLBACK');
+      return rows;
+    };
+    const copied = await written(copyRecords);
+    expect(copied).toHaveLength(5);
+    expect(await written(insertRecords)).toEqual(copied);
+    client.release();
   });
 
   it('writes all of a batch or none of it', async () => {

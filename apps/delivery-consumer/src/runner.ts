@@ -114,15 +114,22 @@ export class Runner implements Wakeups {
     }
   }
 
-  /** One turn of a lane. Returns true when it has more to do at once. */
-  async #step(partition: Partition, lane: Lane, endpoint: EndpointState): Promise<boolean> {
+  /** One turn of a lane. True: it has more to do at once. A promise only where there is something to wait for. */
+  #step(partition: Partition, lane: Lane, endpoint: EndpointState): boolean | Promise<boolean> {
     if (!maySend(this.#context, partition)) return this.#stall(partition, lane);
     // The head is being written (it failed, or an operator dealt with it while the lane stood in a queue): the commit wakes it.
     if (lane.mode === 'parked' && lane.headWritesPending > 0) return false;
-    if (lane.mode === 'parked' && lane.queue.length === 0) {
-      if (!(await this.#loadPage(lane))) return false;
-      if (!maySend(this.#context, partition)) return this.#stall(partition, lane);
-    }
+    if (lane.mode === 'parked' && lane.queue.length === 0) return this.#loadAndSend(partition, lane, endpoint);
+    return this.#sendHead(partition, lane, endpoint);
+  }
+
+  async #loadAndSend(partition: Partition, lane: Lane, endpoint: EndpointState): Promise<boolean> {
+    if (!(await this.#loadPage(lane))) return false;
+    if (!maySend(this.#context, partition)) return this.#stall(partition, lane);
+    return this.#sendHead(partition, lane, endpoint);
+  }
+
+  #sendHead(partition: Partition, lane: Lane, endpoint: EndpointState): boolean | Promise<boolean> {
     const delivery = lane.sendable();
     if (!delivery) return false;
     const verdict = this.#judge(endpoint, delivery);

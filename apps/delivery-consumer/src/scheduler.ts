@@ -60,8 +60,10 @@ export class Scheduler {
     if (isRetry) endpoint.retriesInFlight--;
     const tenant = this.#tenants.get(lane.tenantId)!;
     tenant.inFlight--;
-    for (const other of tenant.passedOver) this.#enqueue(other);
-    tenant.passedOver.clear();
+    if (tenant.passedOver.size > 0) {
+      for (const other of tenant.passedOver) this.#enqueue(other);
+      tenant.passedOver.clear();
+    }
     if (tenant.inFlight === 0) this.#tenants.delete(lane.tenantId);
     this.#enqueue(endpoint);
   }

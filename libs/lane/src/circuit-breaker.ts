@@ -52,7 +52,8 @@ export class CircuitBreaker {
 
   /** Whatever was wrong may be mended: closes it and forgets what failed. */
   reset(): void {
-    this.#failedLanes.clear();
+    // After each success: clearing a set makes a new table even for an empty one.
+    if (this.#failedLanes.size > 0) this.#failedLanes.clear();
     this.#failedProbes = 0;
     this.#probing = false;
     this.#openUntil = null;

@@ -81,6 +81,8 @@ export interface LaneState {
 }
 
 export class Lane {
+  /** Among the lanes of its partition. Kept: it is asked for several times a delivery, and a text made anew is hashed anew. */
+  readonly key: string;
   readonly endpointId: string;
   readonly streamId: string;
   readonly tenantId: string;
@@ -128,10 +130,7 @@ export class Lane {
     this.tenantId = id.tenantId;
     this.partition = id.partition;
     this.unorderedEventId = id.unorderedEventId ?? null;
-  }
-
-  get key(): string {
-    return laneKey(this.endpointId, this.unorderedEventId ?? this.streamId);
+    this.key = laneKey(id.endpointId, id.unorderedEventId ?? id.streamId);
   }
 
   /** What becomes of a record with this sequence (rule R4). Pure: the caller acts on it. */

@@ -204,7 +204,7 @@ describe('an outbox that is restored to an earlier time', () => {
     await newEndpoint();
     await publish('restored', 2);
     await delivered('restored', 2);
-    await world.pool.query(`UPDATE outbox.lane_sequence SET sequence = 1 WHERE stream_id = 'restored'`);
+    await world.pool.query(`UPDATE outbox.stream SET position = 1 WHERE stream_id = 'restored'`);
     await publish('restored', 1);
     const lane = await until(
       async () => (await world.lanes(endpoint.id)).find(({ reason }) => reason === 'sequence_conflict'),

@@ -13,7 +13,7 @@ CREATE TABLE waybill.partition_owner (
   lease_until timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 50);
 
--- Where each lane (endpoint x stream) stands. No row: delivered 0, open. Never deleted while outbox.lane_sequence knows it.
+-- Where each lane (endpoint x stream) stands. No row: delivered 0, open. Never deleted while outbox.stream knows it.
 --   delivered     the last sequence that reached a terminal state; the head is the next one
 --   attempts      failed attempts of the head in this round: an operator's retry begins a new round
 --   next_attempt_at, blocked_since, head_event_id, last_error_class: of the head, while the lane is not open

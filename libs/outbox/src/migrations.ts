@@ -2,7 +2,9 @@
 import { catalogue } from '#events';
 import type { MigrationClass, MigrationInterface, QueryRunner } from '#database';
 import { healingDownSql, healingSql } from './healing-schema.ts';
-import { isNameSql, publishEventSql, schemaSql, shardSql, uuidSql } from './schema.ts';
+import { isNameSql, publishEventSql, uuidSql } from './publish-schema.ts';
+import { schemaSql, shardSql } from './schema.ts';
+import { wantedSql } from './wanted-schema.ts';
 
 /** The migrations of the schema `outbox`. `shards` (1 to 64) is fixed by the first run; later values are ignored. */
 export function outboxMigrations(options: { shards: number }): MigrationClass[] {
@@ -14,6 +16,7 @@ export function outboxMigrations(options: { shards: number }): MigrationClass[] 
     async up(runner: QueryRunner): Promise<void> {
       await runner.query(schemaSql);
       await runner.query(shardSql(options.shards));
+      await runner.query(wantedSql);
       await runner.query(uuidSql);
       await runner.query(isNameSql);
       await runner.query(publishEventSql);

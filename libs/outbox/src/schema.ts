@@ -37,19 +37,20 @@ CREATE TABLE outbox.route (
 );
 CREATE INDEX route_endpoint ON outbox.route (endpoint_id);
 
--- One row a stream, there to be locked: it puts the publishers of a stream in one order.
+-- One row a stream. Its publishers update it, and so come into one order; it counts what they publish for each lane:
+--   position      the ordered events of the stream
+--   endpoint_ids  the endpoints that ever wanted one, in order of their ids
+--   missed        how many of the events each of them did not want: its last sequence is position - missed
+-- One row and not one a lane: while the same endpoints want each event, publishing updates one number in place (HOT).
+-- Never deleted while waybill.lane knows a lane of it.
 CREATE TABLE outbox.stream (
   tenant_id text COLLATE "C" NOT NULL,
   stream_id text COLLATE "C" NOT NULL,
+  shard smallint NOT NULL,
+  position bigint NOT NULL,
+  endpoint_ids uuid[] NOT NULL,
+  missed bigint[] NOT NULL,
   PRIMARY KEY (tenant_id, stream_id)
-);
-
--- The last sequence given out on each lane. Never deleted while waybill.lane knows the lane.
-CREATE TABLE outbox.lane_sequence (
-  endpoint_id uuid NOT NULL,
-  stream_id text COLLATE "C" NOT NULL,
-  sequence bigint NOT NULL,
-  PRIMARY KEY (endpoint_id, stream_id)
 ) WITH (fillfactor = 70);
 
 -- Event ids that publishers gave: the second call with the same id is a no-op. Kept for the retention.
@@ -106,114 +107,4 @@ export const shardSql = (shards: number) => `
 CREATE FUNCTION outbox.shard_of(stream_id text) RETURNS smallint LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT ((('x' || substr(md5(stream_id), 1, 8))::bit(32)::bigint) % ${shards})::smallint $$;
 INSERT INTO outbox.shard (shard, prev) SELECT n, '3:3:' FROM generate_series(0, ${shards - 1}) n;
-`;
-
-/** RFC 9562 UUIDv7: time-ordered ids keep the delivery indexes' inserts in one place. PostgreSQL 18 has its own; 15 to 17 have not. */
-export const uuidSql = `
-CREATE FUNCTION outbox.uuid_v7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE
-AS $$
-  SELECT encode(set_byte(
-    overlay(uuid_send(gen_random_uuid()) PLACING
-      substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
-    6, (random() * 15)::int | 112), 'hex')::uuid
-$$;
-`;
-
-/** 1 to 200 printable ASCII characters without spaces. A bound inside the pattern would cost 15 us a call: its automaton is built anew. */
-export const isNameSql = `
-CREATE FUNCTION outbox.is_name(name text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT octet_length(name) BETWEEN 1 AND 200 AND name COLLATE "C" !~ '[^!-~]' $$;
-`;
-
-/** The one call of every domain service. Its order of steps is the ordering protocol: see the comments. */
-export const publishEventSql = `
-CREATE FUNCTION outbox.publish_event(
-  tenant_id text, stream_id text, event_type text, payload json,
-  occurred_at timestamptz DEFAULT now(), event_id uuid DEFAULT NULL, traceparent text DEFAULT NULL
-) RETURNS uuid LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-DECLARE
-  wanted_by uuid[];
-  wanted uuid;
-  next_sequence bigint;
-  unordered boolean;
-  event_targets text;
-  bytes integer := octet_length(publish_event.payload::text);
-  new_id uuid := publish_event.event_id;
-BEGIN
-  IF publish_event.payload IS NULL THEN
-    RAISE EXCEPTION 'outbox.publish_event: payload must not be NULL' USING ERRCODE = 'null_value_not_allowed';
-  ELSIF bytes > 524288 THEN
-    RAISE EXCEPTION 'outbox.publish_event: payload has % bytes, at most 524288 are allowed', bytes USING ERRCODE = 'program_limit_exceeded';
-  ELSIF NOT coalesce(outbox.is_name(publish_event.tenant_id), false) THEN
-    RAISE EXCEPTION 'outbox.publish_event: tenant_id must be 1 to 200 printable ASCII characters without spaces'
-      USING ERRCODE = 'invalid_parameter_value';
-  ELSIF NOT coalesce(outbox.is_name(publish_event.stream_id), false) THEN
-    RAISE EXCEPTION 'outbox.publish_event: stream_id must be 1 to 200 printable ASCII characters without spaces'
-      USING ERRCODE = 'invalid_parameter_value';
-  ELSIF NOT coalesce(outbox.is_name(publish_event.event_type), false) OR publish_event.event_type = '*' THEN
-    RAISE EXCEPTION 'outbox.publish_event: event_type must be 1 to 200 printable ASCII characters without spaces, and not *'
-      USING ERRCODE = 'invalid_parameter_value';
-  ELSIF publish_event.occurred_at IS NULL OR publish_event.occurred_at < '0001-01-01Z' OR publish_event.occurred_at >= '10000-01-01Z' THEN
-    RAISE EXCEPTION 'outbox.publish_event: occurred_at must be an instant from year 1 to 9999' USING ERRCODE = 'invalid_parameter_value';
-  ELSIF NOT outbox.is_name(publish_event.traceparent) THEN
-    RAISE EXCEPTION 'outbox.publish_event: traceparent must be 1 to 200 printable ASCII characters without spaces'
-      USING ERRCODE = 'invalid_parameter_value';
-  END IF;
-  IF current_setting('synchronous_commit') IN ('off', 'local') THEN
-    PERFORM set_config('synchronous_commit', 'on', true);
-  END IF;
-
-  SELECT array_agg(r.endpoint_id),
-         coalesce((SELECT t.ordering = 'none' FROM outbox.event_type t WHERE t.event_type = publish_event.event_type), false)
-    INTO wanted_by, unordered FROM outbox.route r
-   WHERE r.tenant_id = publish_event.tenant_id AND r.event_type IN (publish_event.event_type, '*');
-  IF wanted_by IS NULL THEN
-    RETURN NULL;
-  ELSIF cardinality(wanted_by) > 1 THEN
-    wanted_by := ARRAY(SELECT DISTINCT w FROM unnest(wanted_by) w ORDER BY w);
-  END IF;
-
-  -- The stream's row first: two publishers with different endpoints in common can't deadlock on the lanes. Either way the
-  -- transaction has its id before the event's is drawn: the relay concludes from the order of the one on that of the other.
-  IF unordered THEN
-    PERFORM pg_current_xact_id();
-  ELSE
-    PERFORM FROM outbox.stream s
-      WHERE s.tenant_id = publish_event.tenant_id AND s.stream_id = publish_event.stream_id FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-      INSERT INTO outbox.stream AS s (tenant_id, stream_id) VALUES (publish_event.tenant_id, publish_event.stream_id)
-        ON CONFLICT (tenant_id, stream_id) DO UPDATE SET stream_id = s.stream_id;
-    END IF;
-  END IF;
-
-  IF new_id IS NULL THEN
-    new_id := outbox.uuid_v7();
-  ELSE
-    INSERT INTO outbox.event_key (tenant_id, event_id) VALUES (publish_event.tenant_id, new_id) ON CONFLICT DO NOTHING;
-    IF NOT FOUND THEN
-      RETURN new_id;
-    END IF;
-  END IF;
-
-  -- The lanes in endpoint order. No row for an unordered type: it is never blocked, so it has no sequence.
-  FOREACH wanted IN ARRAY wanted_by LOOP
-    IF NOT unordered THEN
-      INSERT INTO outbox.lane_sequence AS l (endpoint_id, stream_id, sequence) VALUES (wanted, publish_event.stream_id, 1)
-        ON CONFLICT (endpoint_id, stream_id) DO UPDATE SET sequence = l.sequence + 1
-        RETURNING l.sequence INTO next_sequence;
-    END IF;
-    event_targets := concat_ws(',', event_targets, '["' || wanted || '",' || coalesce(next_sequence::text, 'null') || ']');
-  END LOOP;
-
-  -- Last: the id is drawn here, after every lock.
-  INSERT INTO outbox.event (shard, event_id, tenant_id, stream_id, event_type, targets, payload, payload_bytes, traceparent,
-    occurred_at)
-  VALUES (outbox.shard_of(publish_event.stream_id), new_id, publish_event.tenant_id, publish_event.stream_id,
-    publish_event.event_type, ('[' || event_targets || ']')::json, publish_event.payload, bytes,
-    publish_event.traceparent, publish_event.occurred_at);
-  RETURN new_id;
-END $$;
-REVOKE ALL ON FUNCTION outbox.publish_event(text, text, text, json, timestamptz, uuid, text) FROM PUBLIC;
 `;

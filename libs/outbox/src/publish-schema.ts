@@ -70,65 +70,65 @@ BEGIN
   END IF;
 
   -- The common case in one statement: the stream is known, and wanted by all the endpoints that it has lanes to and no others.
-  IF new_id IS NULL THEN
-    UPDATE outbox.stream s SET position = s.position + 1
-     WHERE s.tenant_id = publish_event.tenant_id AND s.stream_id = publish_event.stream_id
-       AND s.endpoint_ids = coalesce(
-         (SELECT CASE WHEN w.unordered THEN '{}' ELSE w.endpoint_ids END FROM outbox.wanted w
-           WHERE w.tenant_id = publish_event.tenant_id AND w.event_type = publish_event.event_type),
-         (SELECT w.endpoint_ids FROM outbox.wanted w WHERE w.tenant_id = publish_event.tenant_id AND w.event_type = '*'))
-     RETURNING s.shard, s.endpoint_ids, s.endpoint_ids, s.missed, s.position INTO shard, wanted_by, lanes, missed, position;
-  END IF;
+  UPDATE outbox.stream s SET position = s.position + 1
+   WHERE s.tenant_id = publish_event.tenant_id AND s.stream_id = publish_event.stream_id
+     AND s.endpoint_ids = coalesce(
+       (SELECT CASE WHEN w.unordered THEN '{}' ELSE w.endpoint_ids END FROM outbox.wanted w
+         WHERE w.tenant_id = publish_event.tenant_id AND w.event_type = publish_event.event_type),
+       (SELECT w.endpoint_ids FROM outbox.wanted w WHERE w.tenant_id = publish_event.tenant_id AND w.event_type = '*'))
+   RETURNING s.shard, s.endpoint_ids, s.endpoint_ids, s.missed, s.position INTO shard, wanted_by, lanes, missed, position;
 
+  -- Otherwise the steps one by one. Either way the stream's row is locked before the key's (whoever holds the one gets the
+  -- other: no two publishers wait for each other), and the transaction has its id before the event's is drawn: the relay
+  -- concludes from the order of the one on that of the other.
   IF lanes IS NULL THEN
     SELECT w.endpoint_ids, w.unordered INTO wanted_by, unordered FROM outbox.wanted w
      WHERE w.tenant_id = publish_event.tenant_id AND w.event_type IN (publish_event.event_type, '*')
      ORDER BY w.event_type = '*' LIMIT 1;
     IF wanted_by IS NULL THEN
       RETURN NULL;
-    END IF;
-
-    -- The transaction has its id before the event's is drawn, by the stream's row or without it: the relay concludes from
-    -- the order of the one on that of the other.
-    IF unordered THEN
+    ELSIF unordered THEN
       PERFORM pg_current_xact_id();
-    END IF;
-
-    IF new_id IS NOT NULL THEN
-      -- The stream's row before the key's: whoever holds the one gets the other, so no two publishers wait for each other.
-      IF NOT unordered THEN
-        PERFORM FROM outbox.stream s
-          WHERE s.tenant_id = publish_event.tenant_id AND s.stream_id = publish_event.stream_id FOR NO KEY UPDATE;
-        IF NOT FOUND THEN
-          INSERT INTO outbox.stream AS s (tenant_id, stream_id, shard, position, endpoint_ids, missed)
-          VALUES (publish_event.tenant_id, publish_event.stream_id, outbox.shard_of(publish_event.stream_id), 0,
-            wanted_by, array_fill(0::bigint, ARRAY[cardinality(wanted_by)]))
-          ON CONFLICT (tenant_id, stream_id) DO UPDATE SET stream_id = s.stream_id;
-        END IF;
-      END IF;
-      INSERT INTO outbox.event_key (tenant_id, event_id) VALUES (publish_event.tenant_id, new_id) ON CONFLICT DO NOTHING;
+    ELSIF new_id IS NOT NULL THEN
+      PERFORM FROM outbox.stream s
+        WHERE s.tenant_id = publish_event.tenant_id AND s.stream_id = publish_event.stream_id FOR NO KEY UPDATE;
       IF NOT FOUND THEN
-        RETURN new_id;
+        INSERT INTO outbox.stream AS s (tenant_id, stream_id, shard, position, endpoint_ids, missed)
+        VALUES (publish_event.tenant_id, publish_event.stream_id, outbox.shard_of(publish_event.stream_id), 0,
+          wanted_by, array_fill(0::bigint, ARRAY[cardinality(wanted_by)]))
+        ON CONFLICT (tenant_id, stream_id) DO UPDATE SET stream_id = s.stream_id;
       END IF;
     END IF;
+  END IF;
 
-    IF unordered THEN
-      -- No sequence: it is never blocked.
-      shard := outbox.shard_of(publish_event.stream_id);
-      lanes := wanted_by;
-    ELSE
-      -- A lane that begins has missed what the stream had before; a lane that is not wanted this time misses one more.
-      INSERT INTO outbox.stream AS s (tenant_id, stream_id, shard, position, endpoint_ids, missed)
-      VALUES (publish_event.tenant_id, publish_event.stream_id, outbox.shard_of(publish_event.stream_id), 1,
-        wanted_by, array_fill(0::bigint, ARRAY[cardinality(wanted_by)]))
-      ON CONFLICT (tenant_id, stream_id) DO UPDATE SET position = s.position + 1, (endpoint_ids, missed) = (
-        SELECT array_agg(l.endpoint_id ORDER BY l.endpoint_id),
-               array_agg(l.missed + (l.endpoint_id <> ALL (wanted_by))::int ORDER BY l.endpoint_id)
-          FROM (SELECT * FROM unnest(s.endpoint_ids, s.missed)
-                UNION ALL
-                SELECT w, s.position FROM unnest(wanted_by) w WHERE w <> ALL (s.endpoint_ids)) l(endpoint_id, missed))
-      RETURNING s.shard, s.endpoint_ids, s.missed, s.position INTO shard, lanes, missed, position;
+  IF new_id IS NOT NULL THEN
+    INSERT INTO outbox.event_key (tenant_id, event_id) VALUES (publish_event.tenant_id, new_id) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+      IF lanes IS NOT NULL THEN
+        -- Nobody has seen the number: the row is ours.
+        UPDATE outbox.stream s SET position = s.position - 1
+         WHERE s.tenant_id = publish_event.tenant_id AND s.stream_id = publish_event.stream_id;
+      END IF;
+      RETURN new_id;
     END IF;
+  END IF;
+
+  IF unordered THEN
+    -- No sequence: it is never blocked.
+    shard := outbox.shard_of(publish_event.stream_id);
+    lanes := wanted_by;
+  ELSIF lanes IS NULL THEN
+    -- A lane that begins has missed what the stream had before; a lane that is not wanted this time misses one more.
+    INSERT INTO outbox.stream AS s (tenant_id, stream_id, shard, position, endpoint_ids, missed)
+    VALUES (publish_event.tenant_id, publish_event.stream_id, outbox.shard_of(publish_event.stream_id), 1,
+      wanted_by, array_fill(0::bigint, ARRAY[cardinality(wanted_by)]))
+    ON CONFLICT (tenant_id, stream_id) DO UPDATE SET position = s.position + 1, (endpoint_ids, missed) = (
+      SELECT array_agg(l.endpoint_id ORDER BY l.endpoint_id),
+             array_agg(l.missed + (l.endpoint_id <> ALL (wanted_by))::int ORDER BY l.endpoint_id)
+        FROM (SELECT * FROM unnest(s.endpoint_ids, s.missed)
+              UNION ALL
+              SELECT w, s.position FROM unnest(wanted_by) w WHERE w <> ALL (s.endpoint_ids)) l(endpoint_id, missed))
+    RETURNING s.shard, s.endpoint_ids, s.missed, s.position INTO shard, lanes, missed, position;
   END IF;
 
   FOR lane IN 1 .. cardinality(lanes) LOOP
@@ -137,9 +137,7 @@ BEGIN
         '["' || lanes[lane] || '",' || coalesce((position - missed[lane])::text, 'null') || ']');
     END IF;
   END LOOP;
-  IF new_id IS NULL THEN
-    new_id := outbox.uuid_v7();
-  END IF;
+  new_id := coalesce(new_id, outbox.uuid_v7());
 
   -- Last: the id is drawn here, after every lock.
   INSERT INTO outbox.event (shard, event_id, tenant_id, stream_id, event_type, targets, payload, payload_bytes, traceparent,

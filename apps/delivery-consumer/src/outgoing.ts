@@ -81,7 +81,7 @@ export class Outgoing {
   deadLetterRecord(partition: number, record: ConsumedRecord, reason: string, done: () => void): void {
     const headers = Object.entries(record.headers).flatMap(([name, value]) => {
       const one = Array.isArray(value) ? value[0] : value;
-      return one === undefined ? [] : [[name, Buffer.from(one)] as const];
+      return one == null ? [] : [[name, Buffer.from(one)] as const];
     });
     this.#deadLetters.push({
       record: {

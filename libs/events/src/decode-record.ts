@@ -99,7 +99,8 @@ function optional(headers: Record<string, LogHeader>, header: string): string | 
   if (raw === undefined || raw === null) return undefined;
   if (!Array.isArray(raw)) return text(raw);
   const [only, ...more] = raw;
-  if (only === undefined || more.length > 0) throw new Malformed(`header ${header} stands there ${raw.length} times`);
+  if (only === undefined || only === null || more.length > 0)
+    throw new Malformed(`header ${header} stands there ${raw.length} times`);
   return text(only);
 }
 

@@ -28,8 +28,8 @@ export interface WaybillEvent {
   payloadFault?: string;
 }
 
-/** What a Kafka client hands over; kafkajs gives Buffers, and an array for a header that stands there twice. */
-export type LogHeader = Buffer | string | (Buffer | string)[] | undefined;
+/** What a Kafka client hands over: an array for a header that stands there twice. */
+export type LogHeader = Buffer | string | null | (Buffer | string | null)[] | undefined;
 
 export interface LogRecord {
   key: Buffer | string | null;

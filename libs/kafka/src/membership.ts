@@ -6,6 +6,7 @@ import { withDeadline } from './deadline.ts';
 import { KafkaFault, toKafkaFault } from './fault.ts';
 import type { Link, LinkFactory } from './link.ts';
 import type { CommitOffset, ConsumedRecord, ConsumerOptions, RecordBatch } from './port.ts';
+import { FetchedRecord } from './record-reader.ts';
 import type { Claim } from './sticky-assignment.ts';
 
 /** Kafka's own wait for new records. Also how long a resume, a rebalance and a stop may have to wait for the fetch loop. */
@@ -197,12 +198,13 @@ export class Membership {
   }
 }
 
-function toRecord({ offset, key, value, headers, timestamp }: KafkaMessage): ConsumedRecord {
+/** Of our decoder, or of kafkajs's where that had to do. */
+function toRecord(message: FetchedRecord | KafkaMessage): ConsumedRecord {
+  const { offset, key, value, headers, timestamp } = message;
   return {
     offset: Number(offset),
     key,
-    // Its own bytes: one queued record would otherwise keep the whole fetch response alive.
-    value: value && Buffer.from(value),
+    value: value && (message instanceof FetchedRecord ? value : Buffer.from(value)),
     headers: headers ?? {},
     timestampMs: Number(timestamp),
   };

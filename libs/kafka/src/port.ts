@@ -18,7 +18,7 @@ export interface KafkaClient {
 /** Whether a process may call itself ready; `reason` is for people. */
 export type ConnectionState = { ready: true } | { ready: false; reason: string };
 
-export type HeaderValue = string | Buffer | (string | Buffer)[] | undefined;
+export type HeaderValue = string | Buffer | null | (string | Buffer | null)[] | undefined;
 
 export interface ProducedRecord {
   topic: string;
@@ -64,8 +64,11 @@ export interface CommitOffset extends TopicPartition {
 
 export interface ConsumedRecord {
   offset: number;
-  /** `key` and `headers` are views on the whole fetch response (up to 1 MiB): copy or decode them, don't keep them. */
-  key: Buffer | null;
+  /**
+   * Keys and headers in ASCII are strings. Others are views on the whole fetch response (up to 1 MiB): copy or decode
+   * them, don't keep them.
+   */
+  key: Buffer | string | null;
   /** A copy: may be kept. */
   value: Buffer | null;
   headers: Record<string, HeaderValue>;

@@ -113,8 +113,8 @@ export interface ConsumerOptions {
   /** 15,000 by default; how long a rebalance waits for members that are alive but slow. */
   rebalanceTimeoutMs?: number;
   /**
-   * Least time from one fetch with records to the next one; 2 by default. Under load it makes a few large fetches of
-   * many small ones.
+   * Least time from one fetch with records to the next one; 2 by default, ten times as long while a fetch brings 16
+   * records or more. Under load it makes a few large fetches of many small ones.
    */
   minFetchIntervalMs?: number;
 }

@@ -1,30 +1,43 @@
-// Puts our decoder of fetch responses in the place of kafkajs's, which spends four times as much on them.
-import { createRequire } from 'node:module';
+// Puts our encoder of fetch requests and decoder of their responses in the place of kafkajs's, which spends far more on them.
+import { encodeFetchRequest, type FetchRequest } from './fetch-request.ts';
 import { decodeFetchResponse } from './fetch-response.ts';
+import { replaceModule } from './kafkajs-module.ts';
 
-// kafkajs makes some forty objects for a record with ten headers, a number of which are 64-bit integers: 5.2 µs for a 1 KB
-// record on a 2-core machine, 1.2 µs with ours, and 3.2 instead of 1.8 µs to decode what is in it afterwards, since headers
-// come as strings. Installed as `faster-produce.ts` is; versions below 11 (Kafka before 2.3), compression and formats
-// before magic 2 stay with kafkajs. `faster-fetch.spec.ts` holds both to the same records.
+// kafkajs makes some forty objects for a record with ten headers, a number of which are 64-bit integers: 5.2 µs and 6.4 kB
+// for a 1 KB record on a 2-core machine, 1.3 µs and 1.6 kB with ours. A request for 24 partitions takes it 75 µs. Versions
+// below 11 (Kafka before 2.3), compression and formats before magic 2 stay with kafkajs. `faster-fetch.spec.ts` holds both
+// to the same records, and to the same bytes.
+const ENCODER = 'kafkajs/src/protocol/requests/fetch/v11/request.js';
 const DECODER = 'kafkajs/src/protocol/requests/fetch/v11/response.js';
+
+interface EncodedRequest {
+  apiKey: number;
+  apiVersion: number;
+  apiName: string;
+  encode: () => Promise<{ buf: Buffer; buffer: Buffer }>;
+}
+
+export type EncodeRequest = (request: FetchRequest) => EncodedRequest;
 
 export interface ResponseDecoder {
   decode: (data: Buffer) => Promise<object>;
   parse: (decoded: object) => Promise<object>;
 }
 
-/** Call before the first fetch. Returns kafkajs's own decoder, or null (and changes nothing) where it is not found. */
-export function installFasterFetch(): ResponseDecoder | null {
-  const require = createRequire(import.meta.url);
-  try {
-    const original = require(DECODER) as ResponseDecoder;
-    const loaded = require.cache[require.resolve(DECODER)];
-    if (typeof original.decode !== 'function' || !loaded) return null;
-    loaded.exports = fasterDecoder(original);
-    return original;
-  } catch {
-    return null; // another release of kafkajs: slower, but right
-  }
+/** Call before the first fetch. */
+export function installFasterFetch(): void {
+  replaceModule<EncodeRequest>(ENCODER, (exports) => typeof exports === 'function', fasterEncoder);
+  replaceModule<ResponseDecoder>(DECODER, (exports) => typeof exports.decode === 'function', fasterDecoder);
+}
+
+export function fasterEncoder(original: EncodeRequest): EncodeRequest {
+  return (request) => {
+    const encode = () => {
+      const buffer = encodeFetchRequest(request);
+      return Promise.resolve({ buf: buffer, buffer });
+    };
+    return { ...original(request), encode };
+  };
 }
 
 export function fasterDecoder(original: ResponseDecoder): ResponseDecoder {

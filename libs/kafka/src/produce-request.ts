@@ -1,5 +1,6 @@
 // Encodes a Kafka Produce request (version 7) in one buffer.
 import { crc32c } from './crc32c.ts';
+import { RequestWriter } from './request-writer.ts';
 
 export interface ProduceMessage {
   key?: string | Buffer | null;
@@ -28,7 +29,7 @@ const NO_PRODUCER_ID = -1n;
  */
 export function encodeProduceRequest({ acks, timeout, topicData }: ProduceRequest, now: number): Buffer {
   const sizes = topicData.map(({ partitions }) => partitions.map(({ messages }) => messages.map(recordBodyBytes)));
-  const out = new Writer(requestBytes(topicData, sizes));
+  const out = new RequestWriter(requestBytes(topicData, sizes));
   out.int16(-1); // no transaction
   out.int16(acks);
   out.int32(timeout);
@@ -48,7 +49,12 @@ export function encodeProduceRequest({ acks, timeout, topicData }: ProduceReques
   return out.data.subarray(0, out.at);
 }
 
-function writeBatch(out: Writer, messages: readonly ProduceMessage[], sizes: readonly number[], now: number): void {
+function writeBatch(
+  out: RequestWriter,
+  messages: readonly ProduceMessage[],
+  sizes: readonly number[],
+  now: number,
+): void {
   const start = out.at;
   out.int64(0n); // base offset: the broker's to decide
   out.int32(0); // length, below
@@ -69,7 +75,12 @@ function writeBatch(out: Writer, messages: readonly ProduceMessage[], sizes: rea
   out.data.writeUInt32BE(crc32c(out.data, checkedFrom, out.at), checkedFrom - 4);
 }
 
-function writeRecord(out: Writer, { key, value, headers }: ProduceMessage, offsetDelta: number, size: number): void {
+function writeRecord(
+  out: RequestWriter,
+  { key, value, headers }: ProduceMessage,
+  offsetDelta: number,
+  size: number,
+): void {
   out.varint(size);
   out.int8(0); // attributes: none are defined
   out.varint(0); // time since the batch's first timestamp
@@ -118,67 +129,4 @@ function varintBytes(value: number): number {
   let bytes = 1;
   for (let rest = value >>> 6; rest !== 0; rest >>>= 7) bytes++;
   return bytes;
-}
-
-class Writer {
-  readonly data: Buffer;
-  at = 0;
-
-  constructor(bytes: number) {
-    this.data = Buffer.allocUnsafe(bytes);
-  }
-
-  int8(value: number): void {
-    this.data[this.at++] = value;
-  }
-
-  int16(value: number): void {
-    this.at = this.data.writeInt16BE(value, this.at);
-  }
-
-  int32(value: number): void {
-    this.at = this.data.writeInt32BE(value, this.at);
-  }
-
-  int64(value: bigint): void {
-    this.at = this.data.writeBigInt64BE(value, this.at);
-  }
-
-  /** Zigzag; -1 means null. */
-  varint(value: number): void {
-    let rest = ((value << 1) ^ (value >> 31)) >>> 0;
-    while (rest > 0x7f) {
-      this.data[this.at++] = (rest & 0x7f) | 0x80;
-      rest >>>= 7;
-    }
-    this.data[this.at++] = rest;
-  }
-
-  bytes(value: string | Buffer | null): void {
-    if (value === null) return this.varint(-1);
-    if (typeof value === 'string') {
-      this.varint(Buffer.byteLength(value));
-      return this.text(value);
-    }
-    this.varint(value.length);
-    this.at += value.copy(this.data, this.at);
-  }
-
-  text(value: string): void {
-    const start = this.at;
-    // A call into Buffer#write costs more than a short loop, and header names and values are short ASCII.
-    if (value.length < 64) {
-      let i = 0;
-      for (; i < value.length; i++) {
-        const unit = value.charCodeAt(i);
-        if (unit > 0x7f) break;
-        this.data[start + i] = unit;
-      }
-      if (i === value.length) {
-        this.at = start + i;
-        return;
-      }
-    }
-    this.at = start + this.data.write(value, start);
-  }
 }

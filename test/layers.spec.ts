@@ -14,6 +14,11 @@ const rules = (createRequire(import.meta.url)(config) as { forbidden: { name: st
 );
 
 const libs = ['clock', 'lane', 'events', 'config', 'database', 'kafka', 'deliveries', 'testkit'];
+const doors = [
+  ...libs.map((name) => [`#${name}`, `${name}/src/index`]),
+  ['#database/typeorm', 'database/src/typeorm'],
+  ['#events/validate', 'events/src/validate'],
+];
 const packages = {
   dependencies: [
     'zod',
@@ -35,11 +40,14 @@ const allowed: Record<string, string> = {
   'libs/lane/src/lane.spec.ts': `import 'vitest'; import '#testkit'; import '#deliveries';`,
   'libs/events/src/validate.ts': `import 'ajv';`,
   'libs/config/src/load.ts': `import '#clock'; import 'zod';`,
-  'libs/database/src/pool.ts': `import '#config'; import '#clock'; import 'pg'; import 'typeorm';`,
+  'libs/database/src/pool.ts': `import '#config'; import '#clock'; import 'pg';`,
+  'libs/database/src/typeorm.ts': `import 'typeorm';`,
   'libs/kafka/src/link.ts': `import 'kafkajs';`,
   'libs/deliveries/src/journal.ts': `import '#database'; import '#config'; import '#lane'; import 'pg';`,
   'apps/relay/src/main.ts': `import '#deliveries'; import '#kafka'; import '#config'; import '@nestjs/core'; import './pass.ts';`,
   'apps/relay/src/pass.ts': ``,
+  'apps/relay/src/admin.ts': `import '#database/typeorm'; import '#events/validate';`,
+  'apps/outbox-relay/src/main.ts': `import '#database'; import '#events/validate';`,
   'test/e2e/run.ts': `import '#testkit'; import 'pg';`,
   'deploy/local/stack.ts': `import 'pg'; import '#kafka';`,
 };
@@ -53,6 +61,13 @@ const planted: [rule: string, file: string, content: string][] = [
   ['apps-are-entered-by-nobody', 'apps/other/src/planted.ts', `import '../../relay/src/pass.ts';`],
   ['apps-are-entered-by-nobody', 'libs/testkit/src/planted-app.ts', `import '../../../apps/relay/src/pass.ts';`],
   ['libs-have-one-front-door', 'apps/relay/src/planted-door.ts', `import '../../../libs/lane/src/lane.ts';`],
+  ['outbox-relay-is-slim', 'apps/outbox-relay/src/planted-typeorm.ts', `import '#database/typeorm';`],
+  [
+    'outbox-relay-is-slim',
+    'apps/outbox-relay/src/planted-type.ts',
+    `import type { T } from '#database/typeorm'; export type { T };`,
+  ],
+  ['delivery-consumer-is-slim', 'apps/delivery-consumer/src/planted-ajv.ts', `import '#events/validate';`],
   ['testkit-is-for-tests', 'apps/relay/src/planted-testkit.ts', `import '#testkit';`],
   ['pure-npm', 'libs/lane/src/planted-npm.ts', `import 'undici';`],
   ['ajv-only-in-events', 'apps/relay/src/planted-ajv.ts', `import 'ajv';`],
@@ -95,7 +110,7 @@ beforeAll(async () => {
     'package.json',
     JSON.stringify({
       type: 'module',
-      imports: Object.fromEntries(libs.map((name) => [`#${name}`, { source: `./libs/${name}/src/index.ts` }])),
+      imports: Object.fromEntries(doors.map(([name, file]) => [name, { source: `./libs/${file}.ts` }])),
       dependencies: named(packages.dependencies),
       devDependencies: named(packages.devDependencies),
     }),

@@ -1,5 +1,5 @@
 // What is written and in which order: the numbering of events, streams and payloads that all processes of the benchmark share.
-import { validatePayload } from '#events';
+import { validatePayload } from '#events/validate';
 
 /** Event `n` (from 0) is number `sequenceOf(n)` of stream `streamOf(n)`: round robin, so that every stream is always busy. */
 export const streamOf = (event: number, streams: number): number => event % streams;

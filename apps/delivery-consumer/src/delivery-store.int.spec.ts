@@ -1,6 +1,7 @@
 // The delivery store on PostgreSQL passes the suite that the in-memory one of the simulations passes.
 import { systemClock } from '#clock';
-import { createPool, runMigrations } from '#database';
+import { createPool } from '#database';
+import { runMigrations } from '#database/typeorm';
 import { deliveriesMigrations, fixTopicPartitions } from '#deliveries';
 import { createTestDatabase } from '#testkit';
 import { createDeliveryStore } from './adapters.ts';

@@ -1,7 +1,8 @@
 // Brings a deployment's PostgreSQL, Kafka and schema registry to what this build needs. Safe to repeat, and from several places at once.
 import { auditMigrations } from '#audit';
 import { systemClock } from '#clock';
-import { createPool, type Pool, runMigrations } from '#database';
+import { createPool, type Pool } from '#database';
+import { runMigrations } from '#database/typeorm';
 import { deliveriesMigrations, ensureDeliveryPartitions, fixTopicPartitions } from '#deliveries';
 import { endpointsMigrations } from '#endpoints';
 import { createKafka, ensureTopics } from '#kafka';

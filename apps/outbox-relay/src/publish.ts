@@ -1,5 +1,6 @@
 // From outbox rows to records on the log: schema check, CloudEvents headers, explicit partition, acknowledged by all replicas.
-import { encodeRecord, type Target, validatePayload, type WaybillEvent } from '#events';
+import { encodeRecord, type Target, type WaybillEvent } from '#events';
+import { validatePayload } from '#events/validate';
 import { type LogProducer, partitionFor, type ProducedRecord, RecordTooLarge } from '#kafka';
 import type { OutboxRow } from '#outbox';
 import type { SchemaIds } from '#schema-registry';

@@ -1,7 +1,8 @@
 // Lost records on real PostgreSQL: what the reconciler and the gap healer find, what they leave alone, and what is published again.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock, seededRandom } from '#clock';
-import { createPool, type Pool, runMigrations } from '#database';
+import { createPool, type Pool } from '#database';
+import { runMigrations } from '#database/typeorm';
 import { deliveriesMigrations, findGaps } from '#deliveries';
 import { endpointsMigrations } from '#endpoints';
 import { type OutboxRow, outboxMigrations } from '#outbox';

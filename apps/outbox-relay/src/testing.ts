@@ -1,6 +1,7 @@
 // The relay on a database that a test gives it: a log in memory, crashes at chosen points, and the judge of what was published.
 import { FakeClock, type Random } from '#clock';
-import { createPool, type Pool, type PoolClient, runMigrations } from '#database';
+import { createPool, type Pool, type PoolClient } from '#database';
+import { runMigrations } from '#database/typeorm';
 import { outboxMigrations, type OutboxRow } from '#outbox';
 import { createLogger, createMetrics } from '#telemetry';
 import { createRelayMetrics } from './metrics.ts';

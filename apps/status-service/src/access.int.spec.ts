@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Role, ROLES } from '#audit';
+import { type Role, ROLES } from '#audit/admin';
 import { createTestDatabase, type TestDatabase } from '#testkit';
 import { operations } from './operations.ts';
 import { may } from './roles.ts';

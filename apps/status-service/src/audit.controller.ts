@@ -1,7 +1,7 @@
 // /v1/audit
 import { Controller, Get, Inject, Query, Req } from '@nestjs/common';
-import type { DataSource } from '#database';
-import { type AuditEntryRow, listAuditEntries } from '#audit';
+import type { DataSource } from '#database/typeorm';
+import { type AuditEntryRow, listAuditEntries } from '#audit/admin';
 import { readQuery } from './input.ts';
 import { type Page, readPage } from './paging.ts';
 import { tenantScope } from './roles.ts';

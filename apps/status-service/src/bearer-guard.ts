@@ -1,7 +1,7 @@
 // Finds out who asks, by the bearer token, and whether they may: every route needs a line in the table of operations.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
-import type { Token } from '#audit';
+import type { Token } from '#audit/admin';
 import { findOperation } from './operations.ts';
 import { Problem } from './problem.ts';
 import { requireRight } from './roles.ts';

@@ -1,10 +1,11 @@
 // /v1/endpoints and /v1/tenants/{tenantId}/endpoints
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Req } from '@nestjs/common';
-import type { DataSource, EntityManager } from '#database';
+import type { DataSource, EntityManager } from '#database/typeorm';
 import { writeAuditEntry } from '#audit';
 import type { Clock } from '#clock';
 import { type Pool, withTransaction } from '#database';
 import { insertRetryOfHalted, isUuid } from '#deliveries';
+import type { SecretBox } from '#endpoints';
 import {
   changeEndpoint,
   checkEndpointPatch,
@@ -14,9 +15,8 @@ import {
   type Endpoint,
   findEndpoint,
   listEndpoints,
-  type SecretBox,
   type UrlGuard,
-} from '#endpoints';
+} from '#endpoints/admin';
 import { readBody, readQuery, readTenantId, readUuid } from './input.ts';
 import { readPage } from './paging.ts';
 import { badFields, notFound } from './problem.ts';

@@ -1,7 +1,7 @@
 // Reads queries and bodies by their schemas, or throws the problem that names each field.
 import type { z } from 'zod';
 import { isUuid } from '#deliveries';
-import { check, tenantIdSchema } from '#endpoints';
+import { check, tenantIdSchema } from '#endpoints/admin';
 import { badFields, badParameters, notFound } from './problem.ts';
 
 export function readQuery<T>(schema: z.ZodType<T>, query: unknown): T {

@@ -1,9 +1,11 @@
 // The status service: API, operator commands and lane metrics. Configuration from the environment only.
-import { auditEntities } from '#audit';
+import { auditEntities } from '#audit/admin';
 import { systemClock } from '#clock';
 import { describe, loadConfig } from '#config';
-import { createPool, type DataSource, openDataSource, type Pool } from '#database';
-import { endpointsEntities, SecretBox } from '#endpoints';
+import { createPool, type Pool } from '#database';
+import { type DataSource, openDataSource } from '#database/typeorm';
+import { SecretBox } from '#endpoints';
+import { endpointsEntities } from '#endpoints/admin';
 import { AddressGuard } from '#http-delivery';
 import { createKafka } from '#kafka';
 import {

@@ -1,6 +1,6 @@
 // Every operation of the API: its address, who may, what goes in, what comes out. Guard and OpenAPI document read this table.
 import type { z } from 'zod';
-import { endpointPatchSchema, newEndpointSchema, tenantInputSchema } from '#endpoints';
+import { endpointPatchSchema, newEndpointSchema, tenantInputSchema } from '#endpoints/admin';
 import type { RightName } from './roles.ts';
 import * as input from './schemas.ts';
 import * as view from './views.ts';

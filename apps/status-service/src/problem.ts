@@ -1,5 +1,5 @@
 // Problem documents (RFC 9457): what a caller is told when something does not work.
-import type { FieldFault } from '#endpoints';
+import type { FieldFault } from '#endpoints/admin';
 
 export interface ProblemDocument {
   type: 'about:blank';

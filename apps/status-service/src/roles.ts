@@ -1,5 +1,5 @@
 // Who may do what: the one table.
-import type { Role } from '#audit';
+import type { Role } from '#audit/admin';
 import { notFound, Problem } from './problem.ts';
 import type { Caller } from './wire.ts';
 

@@ -1,8 +1,8 @@
 // What callers may send: one schema for each query string and body. Types and the OpenAPI document follow from them.
 import { z } from 'zod';
-import { ROLES } from '#audit';
+import { ROLES } from '#audit/admin';
 import { DELIVERY_STATES, LANE_STATES } from '#deliveries';
-import { tenantIdSchema } from '#endpoints';
+import { tenantIdSchema } from '#endpoints/admin';
 
 const MOST_ITEMS = 200;
 

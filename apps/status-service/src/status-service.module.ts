@@ -1,11 +1,12 @@
 // The table of contents of the status service: every part, in the order in which a request meets it.
 import { Module, type Type } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
-import type { DataSource } from '#database';
-import { findTokenBySecret } from '#audit';
+import type { DataSource } from '#database/typeorm';
+import { findTokenBySecret } from '#audit/admin';
 import type { Clock } from '#clock';
 import type { Pool } from '#database';
-import type { SecretBox, UrlGuard } from '#endpoints';
+import type { SecretBox } from '#endpoints';
+import type { UrlGuard } from '#endpoints/admin';
 import type { Logger } from '#telemetry';
 import { AuditController } from './audit.controller.ts';
 import { BearerGuard } from './bearer-guard.ts';

@@ -1,8 +1,8 @@
 // /v1/tenants
 import { Body, Controller, Get, HttpCode, Inject, Param, Put, Query, Req } from '@nestjs/common';
-import type { DataSource } from '#database';
+import type { DataSource } from '#database/typeorm';
 import { writeAuditEntry } from '#audit';
-import { listTenants, putTenant, tenantInputSchema } from '#endpoints';
+import { listTenants, putTenant, tenantInputSchema } from '#endpoints/admin';
 import { readBody, readQuery, readTenantId } from './input.ts';
 import { readPage } from './paging.ts';
 import { pageQuery } from './schemas.ts';

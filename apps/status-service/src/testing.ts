@@ -1,9 +1,12 @@
 // The API on a database that a test gives it, without sockets; with tickets and log lines kept for inspection.
-import { auditEntities, auditMigrations, createToken, type Role } from '#audit';
+import { auditMigrations } from '#audit';
+import { auditEntities, createToken, type Role } from '#audit/admin';
 import { type Clock, systemClock } from '#clock';
-import { createPool, openDataSource, type Pool, runMigrations } from '#database';
+import { createPool, type Pool } from '#database';
+import { openDataSource, runMigrations } from '#database/typeorm';
 import { deliveriesMigrations } from '#deliveries';
-import { endpointsEntities, endpointsMigrations, SecretBox } from '#endpoints';
+import { endpointsMigrations, SecretBox } from '#endpoints';
+import { endpointsEntities } from '#endpoints/admin';
 import { AddressGuard } from '#http-delivery';
 import type { LogProducer, ProducedRecord } from '#kafka';
 import { outboxMigrations } from '#outbox';

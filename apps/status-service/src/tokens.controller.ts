@@ -1,7 +1,8 @@
 // /v1/tokens
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req } from '@nestjs/common';
-import type { DataSource } from '#database';
-import { createToken, deleteToken, listTokens, writeAuditEntry } from '#audit';
+import type { DataSource } from '#database/typeorm';
+import { writeAuditEntry } from '#audit';
+import { createToken, deleteToken, listTokens } from '#audit/admin';
 import { isUuid } from '#deliveries';
 import { readBody, readQuery, readUuid } from './input.ts';
 import { readPage } from './paging.ts';

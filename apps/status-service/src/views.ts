@@ -1,6 +1,6 @@
 // The shapes of answers, for the OpenAPI document. A test checks real answers against them.
 import { z } from 'zod';
-import { ROLES } from '#audit';
+import { ROLES } from '#audit/admin';
 import { DELIVERY_STATES, LANE_STATES } from '#deliveries';
 import { FORMATS, SECRET_ENCODINGS } from '#signing';
 

@@ -1,5 +1,5 @@
 // What crosses the wire, as this app sees it: requests and replies of the HTTP server, and the caller behind them.
-import type { Role } from '#audit';
+import type { Role } from '#audit/admin';
 
 /** The part of Fastify's request that is used here. */
 export interface ApiRequest {

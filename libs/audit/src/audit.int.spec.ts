@@ -1,18 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createPool, openDataSource, type Pool, runMigrations, withTransaction } from '#database';
+import { createPool, type Pool, withTransaction } from '#database';
+import { openDataSource, runMigrations } from '#database/typeorm';
 import { createTestDatabase, type TestDatabase } from '#testkit';
-import {
-  auditEntities,
-  auditMigrations,
-  createToken,
-  deleteToken,
-  findTokenBySecret,
-  listAuditEntries,
-  listTokens,
-  writeAuditEntry,
-} from './index.ts';
+import { auditEntities, createToken, deleteToken, findTokenBySecret, listAuditEntries, listTokens } from './admin.ts';
+import { auditMigrations, writeAuditEntry } from './index.ts';
 
 const migrate = (url: string) => runMigrations(url, auditMigrations);
 

@@ -1,5 +1,3 @@
-// The front door of audit: who may use the API, and who did what.
+// The front door of audit, for who has something to record. Who administers access, or reads the trail, uses admin.ts.
 export { auditMigrations } from './migrations.ts';
-export { auditEntities, type AuditEntryRow, type Role, ROLES } from './entities.ts';
-export { createToken, deleteToken, findTokenBySecret, listTokens, type Token } from './tokens.ts';
-export { type AuditEntry, type AuditWriter, listAuditEntries, writeAuditEntry } from './trail.ts';
+export { type AuditEntry, type AuditWriter, writeAuditEntry } from './write-entry.ts';

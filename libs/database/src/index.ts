@@ -1,4 +1,4 @@
-// PostgreSQL as the stores use it: pools, transactions, migrations, time partitions, and which faults pass.
+// PostgreSQL as the stores use it: pools, transactions, time partitions, what a migration is, and which faults pass.
 export {
   createPool,
   prepared,
@@ -13,15 +13,7 @@ export {
 export { copyIn } from './copy-in.ts';
 export { bool, instant, int4, int8, isoInstant, type RowSet, rowSet, text, uuid } from './row-set.ts';
 export { isRetryable, sqlState } from './faults.ts';
-export {
-  type DataSource,
-  type EntityManager,
-  openDataSource,
-  runMigrations,
-  type MigrationClass,
-  type MigrationInterface,
-  type QueryRunner,
-} from './migrations.ts';
+export type { MigrationClass, MigrationInterface, QueryRunner } from './migration.ts';
 export {
   dropTimePartitions,
   ensureTimePartitions,

@@ -4,15 +4,14 @@ import { createTestDatabase, type TestDatabase } from '#testkit';
 import {
   createPool,
   isRetryable,
-  openDataSource,
   type Pool,
-  runMigrations,
   sqlState,
   together,
   withOpenedTransaction,
   withTransaction,
 } from './index.ts';
-import type { MigrationInterface, QueryRunner } from './migrations.ts';
+import type { MigrationInterface, QueryRunner } from './migration.ts';
+import { openDataSource, runMigrations } from './typeorm.ts';
 
 let database: TestDatabase;
 let pool: Pool;

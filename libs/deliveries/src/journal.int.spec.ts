@@ -1,6 +1,7 @@
 // Checks that nothing that comes off the log can poison the state transaction, and that what is written is what was committed.
 import { randomUUID } from 'node:crypto';
-import { createPool, type Pool, runMigrations } from '#database';
+import { createPool, type Pool } from '#database';
+import { runMigrations } from '#database/typeorm';
 import { decodeRecord, encodeRecord, type WaybillEvent } from '#events';
 import type { Delivery, LaneState } from '#lane';
 import { createTestDatabase, type TestDatabase } from '#testkit';

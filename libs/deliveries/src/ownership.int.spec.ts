@@ -1,5 +1,6 @@
 // Checks the fence between two owners at the same moment: what one is writing, the other waits for.
-import { createPool, type Pool, type PoolClient, runMigrations } from '#database';
+import { createPool, type Pool, type PoolClient } from '#database';
+import { runMigrations } from '#database/typeorm';
 import { createTestDatabase, type TestDatabase, until } from '#testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { deliveriesMigrations, fixTopicPartitions } from './migrations.ts';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createPool, type Pool, type Queryable, runMigrations, withTransaction } from '#database';
+import { createPool, type Pool, type Queryable, withTransaction } from '#database';
+import { runMigrations } from '#database/typeorm';
 import { createTestDatabase, type TestDatabase } from '#testkit';
 import type { DeliveryFilter } from './delivery-arms.ts';
 import { deliveriesMigrations, ensureDeliveryPartitions } from './migrations.ts';

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createPool, openDataSource, type Pool, runMigrations } from '#database';
+import { createPool, type Pool } from '#database';
+import { openDataSource, runMigrations } from '#database/typeorm';
 import { AddressGuard } from '#http-delivery';
 import { outboxMigrations } from '#outbox';
 import { createTestDatabase, type TestDatabase } from '#testkit';
@@ -11,15 +12,17 @@ import {
   createEndpoint,
   deleteEndpoint,
   endpointsEntities,
-  endpointsMigrations,
-  findChangedEndpointPolicies,
   findEndpoint,
-  findEndpointPolicies,
-  findEndpointRevisions,
   listEndpoints,
   listTenants,
-  pauseEndpoint,
   putTenant,
+} from './admin.ts';
+import {
+  endpointsMigrations,
+  findChangedEndpointPolicies,
+  findEndpointPolicies,
+  findEndpointRevisions,
+  pauseEndpoint,
   SecretBox,
 } from './index.ts';
 

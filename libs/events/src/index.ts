@@ -8,4 +8,3 @@ export { type CodeExplanation, explainCode } from './explain-code.ts';
 export type { EventPayloads } from './payloads.ts';
 export type { LogHeader, LogRecord, Target, WaybillEvent } from './event.ts';
 export { searchKeys, type SearchKeys, streamIdOf } from './search-keys.ts';
-export { validatePayload } from './validate.ts';

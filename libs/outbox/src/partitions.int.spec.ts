@@ -1,6 +1,7 @@
 // Outbox partitions: made ahead, and dropped only when they are old and nothing in them waits to be published.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createPool, listTimePartitions, type Pool, runMigrations } from '#database';
+import { createPool, listTimePartitions, type Pool } from '#database';
+import { runMigrations } from '#database/typeorm';
 import { createTestDatabase, type TestDatabase } from '#testkit';
 import { dropPublishedPartitions, ensureOutboxPartitions, outboxMigrations } from './index.ts';
 

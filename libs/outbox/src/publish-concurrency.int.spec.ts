@@ -1,7 +1,8 @@
 // Many publishers at once: sequences without gaps, ids in lane order, and no deadlock whatever the target sets have in common.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { seededRandom } from '#clock';
-import { createPool, type Pool, type PoolClient, runMigrations } from '#database';
+import { createPool, type Pool, type PoolClient } from '#database';
+import { runMigrations } from '#database/typeorm';
 import { createTestDatabase, type TestDatabase } from '#testkit';
 import { outboxMigrations } from './index.ts';
 

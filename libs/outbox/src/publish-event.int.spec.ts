@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createPool, openDataSource, type Pool, runMigrations, sqlState } from '#database';
+import { createPool, type Pool, sqlState } from '#database';
+import { openDataSource, runMigrations } from '#database/typeorm';
 import { createTestDatabase, type TestDatabase } from '#testkit';
 import { outboxMigrations, publishEvent, seedEventTypes } from './index.ts';
 import { uuidSql } from './publish-schema.ts';

@@ -1,8 +1,8 @@
-// Migrations: TypeORM runs them, an advisory lock lets several places start them at once.
-import { DataSource, type EntitySchema, type MigrationInterface } from 'typeorm';
+// The second door of database, for processes that load TypeORM: data sources, and migrations under an advisory lock.
+import { DataSource, type EntitySchema } from 'typeorm';
+import type { MigrationClass } from './migration.ts';
 
-export type { DataSource, EntityManager, MigrationInterface, QueryRunner } from 'typeorm';
-export type MigrationClass = new () => MigrationInterface;
+export type { DataSource, EntityManager } from 'typeorm';
 
 /** 'waybill' in ASCII, cut to 32 bits: the advisory lock of every migration run. */
 const MIGRATION_LOCK = 0x77_61_79_62;

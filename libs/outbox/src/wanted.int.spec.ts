@@ -1,7 +1,8 @@
 // outbox.wanted says what the routes say, whatever changes them and whoever does it at the same time.
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { seededRandom } from '#clock';
-import { createPool, type Pool, runMigrations } from '#database';
+import { createPool, type Pool } from '#database';
+import { runMigrations } from '#database/typeorm';
 import { createTestDatabase, type TestDatabase } from '#testkit';
 import { outboxMigrations, seedEventTypes } from './index.ts';
 

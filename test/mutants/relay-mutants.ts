@@ -102,7 +102,9 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a stream is spread over the partitions',
     breaks: 'P3',
-    edits: [edit(PUBLISH, 'partitionFor(event.streamId, partitions)', 'partitionFor(event.eventId, partitions)')],
+    edits: [
+      edit(PUBLISH, 'partitionFor(row.streamId, ports.partitions)', 'partitionFor(row.eventId, ports.partitions)'),
+    ],
     world: 'whole',
     seed: 5,
   },
@@ -112,8 +114,8 @@ export const relayMutants: readonly Mutant[] = [
     edits: [
       edit(
         PUBLISH,
-        'payload: Buffer.from(row.payload),',
-        'payload: Buffer.from(JSON.stringify(JSON.parse(row.payload))),',
+        'encodeCommitted(row, ',
+        'encodeCommitted({ ...row, payload: JSON.stringify(JSON.parse(String(row.payload))) }, ',
       ),
     ],
     world: 'whole',

@@ -1,5 +1,5 @@
 // From outbox rows to records on the log: schema check, CloudEvents headers, explicit partition, acknowledged by all replicas.
-import { encodeRecord, type Target, type WaybillEvent } from '#events';
+import { type CommittedEvent, encodeCommitted } from '#events';
 import { validatePayload } from '#events/validate';
 import { type LogProducer, partitionFor, type ProducedRecord, RecordTooLarge } from '#kafka';
 import type { OutboxRow } from '#outbox';
@@ -17,23 +17,35 @@ export interface PublishPorts {
 /** Makes the function that publishes rows in the given order and resolves when all are acknowledged. */
 export function createPublish(ports: PublishPorts): (rows: readonly OutboxRow[]) => Promise<void> {
   return async (rows) => {
-    const events = rows.map((row) => toEvent(row, ports.metrics));
-    const records = await Promise.all(events.map((event) => toRecord(event, ports)));
+    const idOf = await findSchemaIds(rows, ports.schemaIds);
+    const toRecord = (row: CommittedEvent): ProducedRecord => ({
+      topic: ports.topic,
+      partition: partitionFor(row.streamId, ports.partitions),
+      ...encodeCommitted(row, idOf.get(row.type)!),
+    });
+    const records = rows.map((row) => toRecord(marked(row, ports.metrics)));
     for (;;) {
       const refused = await send(records, ports);
       if (!refused) return;
       // Kafka takes no record of this size: a stub goes in its place and halts its lanes, the others are sent again.
       const index = records.indexOf(refused);
-      records[index] = await toRecord(
-        { ...events[index]!, payload: Buffer.from('null'), payloadFault: TOO_LARGE },
-        ports,
-      );
+      records[index] = toRecord({ ...rows[index]!, payload: 'null', payloadFault: TOO_LARGE });
       ports.metrics.oversized.inc();
     }
   };
 }
 
 const TOO_LARGE = 'the record is larger than Kafka takes: raise max.message.bytes';
+
+/** By type. A page has few types and many rows, and a promise a row is garbage. */
+async function findSchemaIds(
+  rows: readonly OutboxRow[],
+  schemaIds: PublishPorts['schemaIds'],
+): Promise<Map<string, number>> {
+  const types = [...new Set(rows.map((row) => row.type))];
+  const ids = await Promise.all(types.map((type) => schemaIds.idFor(type)));
+  return new Map(types.map((type, index) => [type, ids[index]!]));
+}
 
 /** Returns the record that Kafka refuses as too large, if there is one. */
 async function send(
@@ -49,24 +61,12 @@ async function send(
   }
 }
 
-function toEvent(row: OutboxRow, metrics: PublishPorts['metrics']): WaybillEvent {
+/** The row itself, or with its payload's faults. */
+function marked(row: OutboxRow, metrics: PublishPorts['metrics']): CommittedEvent {
   const faults = findFaults(row);
-  if (faults.length > 0) metrics.invalidPayloads.inc();
-  return {
-    eventId: row.eventId,
-    type: row.type,
-    tenantId: row.tenantId,
-    streamId: row.streamId,
-    occurredAt: row.occurredAt,
-    enqueuedAt: row.enqueuedAt,
-    targets: (JSON.parse(row.targets) as [string, number | null][]).map(([endpointId, sequence]): Target => ({
-      endpointId,
-      sequence,
-    })),
-    payload: Buffer.from(row.payload),
-    ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
-    ...(faults.length === 0 ? {} : { payloadFault: faults.join('; ').slice(0, 500) }),
-  };
+  if (faults.length === 0) return row;
+  metrics.invalidPayloads.inc();
+  return { ...row, payloadFault: faults.join('; ').slice(0, 500) };
 }
 
 /** A payload that nothing can parse is a fault like any other: one row must never stall its shard. */
@@ -76,12 +76,4 @@ function findFaults(row: OutboxRow): string[] {
   } catch {
     return ['the payload cannot be parsed'];
   }
-}
-
-async function toRecord(event: WaybillEvent, { schemaIds, topic, partitions }: PublishPorts): Promise<ProducedRecord> {
-  return {
-    topic,
-    partition: partitionFor(event.streamId, partitions),
-    ...encodeRecord(event, await schemaIds.idFor(event.type)),
-  };
 }

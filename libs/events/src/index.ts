@@ -2,7 +2,7 @@
 export { catalogue, eventTypeLabel, findEventType } from './catalogue.ts';
 export type { CodeMeaning, CodeMeanings, EventType } from './event-type.ts';
 export { decodeRecord, type DecodedRecord } from './decode-record.ts';
-export { encodeRecord, type EncodedRecord } from './encode-record.ts';
+export { type CommittedEvent, encodeCommitted, encodeRecord, type EncodedRecord } from './encode-record.ts';
 export { MASK, maskPayload } from './mask.ts';
 export { type CodeExplanation, explainCode } from './explain-code.ts';
 export type { EventPayloads } from './payloads.ts';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeRecord } from './decode-record.ts';
-import { encodeRecord } from './encode-record.ts';
+import { encodeCommitted, encodeRecord } from './encode-record.ts';
 import type { LogHeader, LogRecord, WaybillEvent } from './event.ts';
 
 const event: WaybillEvent = {
@@ -54,6 +54,17 @@ describe('an encoded event', () => {
     const { value } = encodeRecord(event, 258);
     expect([...value.subarray(0, 5)]).toEqual([0, 0, 0, 1, 2]);
     expect(value.subarray(5).equals(event.payload)).toBe(true);
+  });
+
+  test('is the same record from the texts that the outbox stores', () => {
+    const targets = JSON.stringify(event.targets.map(({ endpointId, sequence }) => [endpointId, sequence]));
+    const payload = '{ "name": "Zoë 🦉" }';
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const decoded = { ...event, payload: Buffer.from(payload) };
+    expect(encodeCommitted({ ...event, targets, payload, traceparent: null }, 7)).toEqual(encodeRecord(decoded, 7));
+    expect(encodeCommitted({ ...event, targets, payload, traceparent }, 7)).toEqual(
+      encodeRecord({ ...decoded, traceparent }, 7),
+    );
   });
 
   test('leaves out a malformed traceparent rather than losing the event', () => {

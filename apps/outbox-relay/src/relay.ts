@@ -5,20 +5,16 @@ import { advance, type HeldShard, type OutboxRow, type Page } from '#outbox';
 import type { Logger } from '#telemetry';
 import type { LoopResult } from '#worker';
 import type { RelayMetrics } from './metrics.ts';
+import { Pace, type PaceOptions } from './pace.ts';
 import type { Session, SessionSource } from './session.ts';
 
-export interface RelayOptions {
+export interface RelayOptions extends PaceOptions {
   /** Random per process start. */
   holder: string;
   leaseMs: number;
   /** Rows a shard and pass, at most. */
   pageSize: number;
-  /** Until the next pass after one that found rows, and the longest wait when idle; it doubles in between. */
-  busyIntervalMs: number;
-  idleIntervalMs: number;
 }
-
-const MANY_ROWS = 32;
 
 export type Publish = (rows: readonly OutboxRow[]) => Promise<void>;
 
@@ -37,6 +33,7 @@ export interface RelayPorts {
 export class Relay {
   readonly #options: RelayOptions;
   readonly #ports: RelayPorts;
+  readonly #pace: Pace;
   #session: Session | undefined;
   #shards: HeldShard[] = [];
   /**
@@ -47,13 +44,12 @@ export class Relay {
   #floorId = 0;
   #claimAt = 0;
   #storeAt = 0;
-  #intervalMs: number;
   #publish: Publish = () => Promise.reject(new Error('the relay was not told how to publish'));
 
   constructor(options: RelayOptions, ports: RelayPorts) {
     this.#options = options;
     this.#ports = ports;
-    this.#intervalMs = options.busyIntervalMs;
+    this.#pace = new Pace(options);
   }
 
   /** Before the first pass: how rows become acknowledged records. */
@@ -70,7 +66,8 @@ export class Relay {
     try {
       this.#session ??= await this.#ports.sessions.open();
       if (this.#ports.clock.monotonic() >= this.#claimAt) await this.#balanceShards(this.#session);
-      return { nextInMs: this.#nextInMs(await this.#pass(this.#session)) };
+      const rows = await this.#pass(this.#session);
+      return { nextInMs: this.#pace.after({ rows, isCut: this.#shards.some(({ target }) => target !== null) }) };
     } catch (error) {
       this.#endSession();
       throw error;
@@ -130,14 +127,6 @@ export class Relay {
     }
     this.#ports.metrics.shardsHeld.set(this.#shards.length);
     this.#claimAt = this.#ports.clock.monotonic() + leaseMs / 3;
-  }
-
-  #nextInMs(rows: number): number {
-    const { busyIntervalMs, idleIntervalMs, pageSize } = this.#options;
-    this.#intervalMs = rows > 0 ? busyIntervalMs : Math.min(this.#intervalMs * 2, idleIntervalMs);
-    if (rows >= pageSize) return 0;
-    // A pass costs as much as a dozen rows: with many of them, fewer and larger passes.
-    return rows >= MANY_ROWS ? 3 * busyIntervalMs : this.#intervalMs;
   }
 
   #report(page: Page, startedAt: number): void {

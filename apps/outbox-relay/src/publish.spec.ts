@@ -14,7 +14,7 @@ function row(n: number, given: Partial<OutboxRow> = {}): OutboxRow {
   return {
     id: n,
     shard: 0,
-    found: 4,
+    fillsPage: false,
     eventId: `0190a000-0000-7000-8000-00000000000${n}`,
     tenantId: 'acme',
     streamId: `stream-${n}`,

@@ -1,6 +1,14 @@
 // Events to publish again on request: asked for by the reconciler and by operators, answered by the relay that holds the shard.
 import { prepared, type Queryable } from '#database';
-import { type OutboxRow, outboxColumns, type RawOutboxRow, toOutboxRow } from './rows.ts';
+import {
+  instantColumn,
+  type OutboxRow,
+  outboxColumns,
+  PAGE_BYTES,
+  queryRows,
+  type RawOutboxRow,
+  toOutboxRow,
+} from './rows.ts';
 
 /** One request, and the event's row. An id that two tenants gave has two rows, one that is gone from the outbox none. */
 export interface RepublishRequest {
@@ -8,8 +16,6 @@ export interface RepublishRequest {
   rows: OutboxRow[];
 }
 
-/** Payload bytes of one reading, beyond its first request. */
-const READ_BYTES = 4 * 1_048_576;
 /** Closed requests forgotten by one statement. */
 const FORGOTTEN_AT_ONCE = 10_000;
 
@@ -35,18 +41,20 @@ export async function requestRepublication(
 
 /** The oldest open requests of the shards that `holder` holds, at most `limit` and 4 MiB of payload (but always one). */
 export async function readRepublishRequests(db: Queryable, holder: string, limit: number): Promise<RepublishRequest[]> {
-  const { rows } = await prepared<RawOutboxRow & { request_id: number }>(
+  const rows = await queryRows<RawOutboxRow & { request_id: number }>(
     db,
     'outbox_read_republish_requests',
-    `SELECT page.* FROM (
-       SELECT r.id AS request_id, 1 AS found, ${outboxColumns},
-              sum(e.payload_bytes) OVER (ORDER BY r.id GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
-         FROM (SELECT r.id, r.event_id FROM outbox.shard s CROSS JOIN LATERAL (
-                 SELECT o.id, o.event_id FROM outbox.republish_request o
-                  WHERE o.shard = s.shard AND o.done_at IS NULL ORDER BY o.id LIMIT $2) r
-                WHERE s.holder = $1 AND s.lease_until > clock_timestamp() ORDER BY r.id LIMIT $2) r
-         LEFT JOIN outbox.event e ON e.event_id = r.event_id) page
-      WHERE coalesce(page.bytes_before, 0) < ${READ_BYTES} ORDER BY page.request_id`,
+    `SELECT page.request_id, page.id, page.shard, false AS fills_page, page.event_id, page.tenant_id, page.stream_id, page.event_type,
+            page.targets, page.payload, page.traceparent, ${instantColumn('occurred_at')}, ${instantColumn('enqueued_at')}
+       FROM (
+         SELECT r.id AS request_id, ${outboxColumns},
+                sum(e.payload_bytes) OVER (ORDER BY r.id GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+           FROM (SELECT r.id, r.event_id FROM outbox.shard s CROSS JOIN LATERAL (
+                   SELECT o.id, o.event_id FROM outbox.republish_request o
+                    WHERE o.shard = s.shard AND o.done_at IS NULL ORDER BY o.id LIMIT $2) r
+                  WHERE s.holder = $1 AND s.lease_until > clock_timestamp() ORDER BY r.id LIMIT $2) r
+           LEFT JOIN outbox.event e ON e.event_id = r.event_id) page
+      WHERE coalesce(page.bytes_before, 0) < ${PAGE_BYTES} ORDER BY page.request_id`,
     [holder, limit],
   );
   return [...Map.groupBy(rows, (row) => row.request_id)].map(([id, found]) => ({

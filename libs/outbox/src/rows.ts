@@ -1,9 +1,12 @@
 // A committed event as the relay reads it.
+import pg from 'pg';
+import type { Queryable } from '#database';
+
 export interface OutboxRow {
   id: number;
   shard: number;
-  /** How many rows of its shard were found for this page; those beyond 4 MiB of payload are left for the next one. */
-  found: number;
+  /** Its page ends here, at 4 MiB of payload: there may be more rows. */
+  fillsPage: boolean;
   eventId: string;
   tenantId: string;
   streamId: string;
@@ -18,11 +21,11 @@ export interface OutboxRow {
   enqueuedAt: string;
 }
 
-/** A row of `outboxColumns`; `id` is null where a join found no event. */
+/** A row as `queryRows` gives it; `id` is null where a join found no event. */
 export interface RawOutboxRow {
   id: number | null;
   shard: number;
-  found: number;
+  fills_page: boolean;
   event_id: string;
   tenant_id: string;
   stream_id: string;
@@ -34,17 +37,37 @@ export interface RawOutboxRow {
   enqueued_at: string;
 }
 
-export const iso = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+/** Payload bytes of one page, beyond its first row: a few of them fit in a relay's memory many times over. */
+export const PAGE_BYTES = 4 * 1_048_576;
 
-/** Of `outbox.event e`. */
-export const outboxColumns = `e.id, e.shard, e.event_id, e.tenant_id, e.stream_id, e.event_type, e.targets::text AS targets,
-  e.payload::text AS payload, e.traceparent, ${iso('e.occurred_at')} AS occurred_at, ${iso('e.enqueued_at')} AS enqueued_at`;
+/** Of `outbox.event e`, for `queryRows`. */
+export const outboxColumns = `e.id, e.shard, e.event_id, e.tenant_id, e.stream_id, e.event_type, e.targets, e.payload,
+  e.payload_bytes, e.traceparent, e.occurred_at, e.enqueued_at`;
+
+/** An instant for `toOutboxRow`: as JSON it has one form whatever DateStyle and TimeZone are, at half the cost of to_char. */
+export const instantColumn = (name: string): string => `to_json(${name} AT TIME ZONE 'UTC') AS ${name}`;
+
+/** JSON columns arrive as their text: a cast to text in the statement would copy each payload three times. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid, format) =>
+    oid === pg.types.builtins.JSON ? (text: string) => text : pg.types.getTypeParser(oid, format),
+};
+
+/** Runs a named prepared statement over outbox rows. */
+export async function queryRows<R extends RawOutboxRow>(
+  db: Queryable,
+  name: string,
+  text: string,
+  values: unknown[],
+): Promise<R[]> {
+  return (await db.query<R>({ name, text, values, types })).rows;
+}
 
 export function toOutboxRow(row: RawOutboxRow): OutboxRow {
   return {
     id: row.id!,
     shard: row.shard,
-    found: row.found,
+    fillsPage: row.fills_page,
     eventId: row.event_id,
     tenantId: row.tenant_id,
     streamId: row.stream_id,
@@ -52,7 +75,14 @@ export function toOutboxRow(row: RawOutboxRow): OutboxRow {
     targets: row.targets,
     payload: row.payload,
     traceparent: row.traceparent,
-    occurredAt: row.occurred_at,
-    enqueuedAt: row.enqueued_at,
+    occurredAt: toIso(row.occurred_at),
+    enqueuedAt: toIso(row.enqueued_at),
   };
+}
+
+/** `"2026-01-02T03:04:05.12"` in quotes, without the zeros at its end, becomes `2026-01-02T03:04:05.120000Z`. */
+function toIso(json: string): string {
+  const end = json.length - 1;
+  if (end === 27) return `${json.slice(1, end)}Z`;
+  return `${json.slice(1, end)}${end === 20 ? '.' : ''}`.padEnd(26, '0') + 'Z';
 }

@@ -4,7 +4,7 @@ import type { OutboxRow } from './rows.ts';
 import { advance, type Page, type ShardProgress } from './window.ts';
 
 const before: ShardProgress = { shard: 2, prev: '10:12:', floorId: 5, target: null, targetFloorId: null, lastId: 0 };
-const rowsTo = (...ids: number[]) => ids.map((id) => ({ id, shard: 2, found: ids.length }) as OutboxRow);
+const rowsTo = (...ids: number[]) => ids.map((id) => ({ id, shard: 2, fillsPage: false }) as OutboxRow);
 const pageOf = (snapshot: string): Page => ({ snapshot, lastDrawnId: 900, rows: [] });
 
 describe('advance', () => {
@@ -25,7 +25,7 @@ describe('advance', () => {
   });
 
   it('holds the target of a page that was cut short by its bytes', () => {
-    const cut = rowsTo(6, 9).map((row) => ({ ...row, found: 3 }));
+    const cut = rowsTo(6, 9).map((row) => ({ ...row, fillsPage: row.id === 9 }));
     expect(advance(before, pageOf('20:22:'), cut, 5, 7)).toEqual({
       ...before,
       target: '20:22:',

@@ -184,7 +184,7 @@ export class MemoryTransaction {
       xid,
       isCommitted: false,
       shard,
-      found: 0,
+      fillsPage: false,
       eventId: event.eventId,
       tenantId: 'tenant',
       streamId: event.streamId,

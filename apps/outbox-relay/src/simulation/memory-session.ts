@@ -27,7 +27,7 @@ export function openMemorySession(
     async readPage(shards, limit) {
       requireConnection();
       const snapshot = outbox.snapshot();
-      const rows = shards.toSorted((a, b) => a.shard - b.shard).flatMap((progress) => pageOf(outbox, progress, limit));
+      const rows = shards.flatMap((progress) => pageOf(outbox, progress, limit)).toSorted((a, b) => a.id - b.id);
       await meanwhile();
       requireConnection();
       return { snapshot, lastDrawnId: outbox.lastId, rows };
@@ -107,7 +107,7 @@ function pageOf(outbox: MemoryOutbox, progress: ShardProgress, limit: number): O
   for (const { xid: _xid, isCommitted: _isCommitted, ...row } of rows) {
     if (bytes >= PAGE_BYTES) break;
     bytes += row.payload.length;
-    page.push({ ...row, found: rows.length });
+    page.push({ ...row, fillsPage: bytes >= PAGE_BYTES });
   }
   return page;
 }

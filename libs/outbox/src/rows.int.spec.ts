@@ -1,6 +1,7 @@
 // What PostgreSQL makes of a row's texts on their way out: none of them changes by a character.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createPool, type Pool, runMigrations } from '#database';
+import { createPool, type Pool } from '#database';
+import { runMigrations } from '#database/typeorm';
 import { createTestDatabase, type TestDatabase } from '#testkit';
 import { outboxMigrations, type OutboxRow, readPage } from './index.ts';
 

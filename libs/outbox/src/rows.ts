@@ -49,9 +49,9 @@ export const instantColumn = (name: string): string => `to_json(${name} AT TIME 
 
 /** JSON columns arrive as their text: a cast to text in the statement would copy each payload three times. */
 const types: pg.CustomTypesConfig = {
-  getTypeParser: (oid, format) =>
-    oid === pg.types.builtins.JSON ? (text: string) => text : pg.types.getTypeParser(oid, format),
+  getTypeParser: (oid, format) => (oid === pg.types.builtins.JSON ? String : parserOf(oid, format)),
 };
+const parserOf = pg.types.getTypeParser as (oid: number, format?: 'text' | 'binary') => (value: string) => unknown;
 
 /** Runs a named prepared statement over outbox rows. */
 export async function queryRows<R extends RawOutboxRow>(

@@ -429,7 +429,7 @@ export const consumerMutants: readonly Mutant[] = [
     edits: [
       edit(
         'libs/lane/src/circuit-breaker.ts',
-        'this.#failedLanes.size < this.#options.lanesToOpen',
+        'this.#failedLanes.size < lanesToOpen',
         'this.#failedLanes.size < Infinity',
       ),
     ],

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CircuitBreaker } from './index.ts';
 
-const options = { lanesToOpen: 3, firstPauseMs: 1_000, maxPauseMs: 4_000 };
+const options = { lanesToOpen: 3, quietMs: 250, firstPauseMs: 1_000, maxPauseMs: 4_000 };
 let breaker: CircuitBreaker;
 
 beforeEach(() => {
@@ -40,6 +40,12 @@ describe('a circuit breaker', () => {
     breaker.onSuccess(50);
     for (const lane of ['a', 'b', 'c', 'd']) expect(fail(lane, 100, 10)).toBe(false);
     expect(breaker.ask(100)).toBe('yes');
+  });
+
+  it('stays closed while others succeed every now and then, however many fail between two of them', () => {
+    breaker.onSuccess(0);
+    for (const lane of ['a', 'b', 'c', 'd']) expect(fail(lane, 249)).toBe(false);
+    expect(fail('d', 250)).toBe(true);
   });
 
   it('lets one probe through when its pause is over, and another only when that one is known', () => {

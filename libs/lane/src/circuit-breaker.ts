@@ -2,12 +2,19 @@
 export interface BreakerOptions {
   /** Different lanes that failed in a row, without a success between, before it opens. So one or two bad lanes never open it. */
   lanesToOpen: number;
+  /** And for so long nobody must have succeeded: the retries of ten bad lanes may fall into one short pause of the others. */
+  quietMs: number;
   /** The pause before the first probe; it doubles with each failed probe. */
   firstPauseMs: number;
   maxPauseMs: number;
 }
 
-export const defaultBreaker: BreakerOptions = { lanesToOpen: 10, firstPauseMs: 1_000, maxPauseMs: 60_000 };
+export const defaultBreaker: BreakerOptions = {
+  lanesToOpen: 10,
+  quietMs: 250,
+  firstPauseMs: 1_000,
+  maxPauseMs: 60_000,
+};
 
 export class CircuitBreaker {
   readonly #options: BreakerOptions;
@@ -73,7 +80,8 @@ export class CircuitBreaker {
     }
     if (this.#openUntil !== null || request.startedAt < this.#lastSuccessAt) return false;
     this.#failedLanes.add(laneKey);
-    if (this.#failedLanes.size < this.#options.lanesToOpen) return false;
+    const { lanesToOpen, quietMs } = this.#options;
+    if (this.#failedLanes.size < lanesToOpen || now - this.#lastSuccessAt < quietMs) return false;
     this.#open(now);
     return true;
   }

@@ -90,7 +90,8 @@ export class RequestRules {
       if (wasProbe) seen.shutAt = now;
       else if (seen.shutAt === null && exchange.sentAt >= seen.lastSuccessAt) {
         seen.failedLanes.add(exchange.sequence === null ? exchange.eventId : exchange.stream);
-        if (seen.failedLanes.size >= defaultBreaker.lanesToOpen && this.#scenario.options.circuitBreaker)
+        const isQuiet = now - seen.lastSuccessAt >= defaultBreaker.quietMs;
+        if (isQuiet && seen.failedLanes.size >= defaultBreaker.lanesToOpen && this.#scenario.options.circuitBreaker)
           seen.shutAt = now;
       }
     }

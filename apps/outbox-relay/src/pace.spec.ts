@@ -6,10 +6,10 @@ const newPace = () => new Pace({ busyIntervalMs: 4, idleIntervalMs: 50 });
 
 it.each([
   [1, 4],
-  [13, 4],
-  [50, 15],
-  [200, 60],
-  [400, 80],
+  [26, 4],
+  [100, 15],
+  [400, 60],
+  [600, 80],
   [1_900, 80],
 ])('after %i rows waits %i ms', (rows, waitMs) => {
   expect(newPace().after({ rows, isCut: false })).toBe(waitMs);

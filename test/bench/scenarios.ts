@@ -79,10 +79,12 @@ function steady({ seconds, batch }: Options, rate: number): Partial<Load> {
   return { rate, events: Math.round(rate * seconds), batch: batch ?? (rate <= 500 ? 1 : 10) };
 }
 
-/** Compiled code, warm connections and a warm database, as in a process that has run for a while. */
+/** Compiled code, warm connections and a warm database, as in a process that has run for a while. As many for the yardstick. */
+const WARM_UP_EVENTS = 15_000;
+
 async function warmUp(run: (load: Partial<Load>) => Promise<Measured>, { crew }: Bench): Promise<void> {
   crew.onProgress('warming up');
-  await run({ events: 5_000, streams: 1_000, receiverDelayMs: 0, failureShare: 0 });
+  await run({ events: WARM_UP_EVENTS, streams: 1_000, receiverDelayMs: 0, failureShare: 0 });
 }
 
 /** Healthy streams with and without bad ones at the same endpoint: at the fixed rate, and at half of what was possible. */
@@ -125,7 +127,7 @@ const YARDSTICK = { streams: 1_000, inFlight: 100 };
 export async function runYardstick(yardstick: Role<Yardstick>, { crew, options }: Bench) {
   crew.onProgress('yardstick: a bare undici loop to the same receiver');
   const runs: YardstickRun[] = [];
-  for (const requests of [15_000, 40_000, 40_000, 40_000]) {
+  for (const requests of [WARM_UP_EVENTS, 40_000, 40_000, 40_000]) {
     const path = '/yardstick';
     const nothingSpecial = { delayMs: 0, failureShare: 0, disturbed: false };
     await crew.receiver.call('expect', { path, events: requests, streams: YARDSTICK.streams, ...nothingSpecial });

@@ -1,7 +1,7 @@
 // Puts our encoder of fetch requests and decoder of their responses in the place of kafkajs's, which spends far more on them.
 import { encodeFetchRequest, type FetchRequest } from './fetch-request.ts';
 import { decodeFetchResponse } from './fetch-response.ts';
-import { replaceModule } from './kafkajs-module.ts';
+import { type EncodedRequest, replaceModule, withBody } from './kafkajs-module.ts';
 
 // kafkajs makes some forty objects for a record with ten headers, a number of which are 64-bit integers: 5.2 µs and 6.4 kB
 // for a 1 KB record on a 2-core machine, 1.3 µs and 1.6 kB with ours. A request for 24 partitions takes it 75 µs. Versions
@@ -9,13 +9,6 @@ import { replaceModule } from './kafkajs-module.ts';
 // to the same records, and to the same bytes.
 const ENCODER = 'kafkajs/src/protocol/requests/fetch/v11/request.js';
 const DECODER = 'kafkajs/src/protocol/requests/fetch/v11/response.js';
-
-interface EncodedRequest {
-  apiKey: number;
-  apiVersion: number;
-  apiName: string;
-  encode: () => Promise<{ buf: Buffer; buffer: Buffer }>;
-}
 
 export type EncodeRequest = (request: FetchRequest) => EncodedRequest;
 
@@ -31,13 +24,7 @@ export function installFasterFetch(): void {
 }
 
 export function fasterEncoder(original: EncodeRequest): EncodeRequest {
-  return (request) => {
-    const encode = () => {
-      const buffer = encodeFetchRequest(request);
-      return Promise.resolve({ buf: buffer, buffer });
-    };
-    return { ...original(request), encode };
-  };
+  return (request) => withBody(original(request), () => encodeFetchRequest(request));
 }
 
 export function fasterDecoder(original: ResponseDecoder): ResponseDecoder {

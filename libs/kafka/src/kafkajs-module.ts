@@ -1,24 +1,39 @@
 // Puts our code in the place of a module of kafkajs.
 import { createRequire } from 'node:module';
 
+/** A request as kafkajs sends it. */
+export interface EncodedRequest {
+  apiKey: number;
+  apiVersion: number;
+  apiName: string;
+  encode: () => Promise<{ buf: Buffer; buffer: Buffer }>;
+}
+
+/** The same request with another body, which is made when it is sent. */
+export function withBody(request: EncodedRequest, bodyOf: () => Buffer): EncodedRequest {
+  const encode = () => {
+    const buffer = bodyOf();
+    return Promise.resolve({ buf: buffer, buffer });
+  };
+  return { ...request, encode };
+}
+
 /**
  * kafkajs loads requests and responses of a protocol version by file when it first needs them, so a prepared entry in the
- * module cache is enough; call before that. Returns the module's own exports, or null (and changes nothing) where they are
- * not found or not what they were: that is another release of kafkajs, which is slower then, but right.
+ * module cache is enough; call before that. Changes nothing where the module's exports are not found or
+ * not what they were: that is another release of kafkajs, which is slower then, but right.
  */
 export function replaceModule<T extends object>(
   file: string,
   isExpected: (exports: T) => boolean,
   replacement: (original: T) => T,
-): T | null {
+): void {
   const require = createRequire(import.meta.url);
   try {
     const original = require(file) as T;
     const loaded = require.cache[require.resolve(file)];
-    if (!loaded || !isExpected(original)) return null;
-    loaded.exports = replacement(original);
-    return original;
+    if (loaded && isExpected(original)) loaded.exports = replacement(original);
   } catch {
-    return null;
+    // not there
   }
 }

@@ -141,32 +141,27 @@ const attemptRows = rowSet<AttemptRow>({
  * 20 of ours, an event with its attempt and lane): no arrays to unpack, no look for a conflict before each row, a page of rows at a
  * time. Fails with 23505 where one is on record already.
  */
-export async function copyRecords(client: PoolClient, finished: Finished[], attempts: AttemptRow[]): Promise<void> {
-  await together([
-    copy(client, 'waybill.delivery_history', finishedRows, withKeys(finished)),
-    copy(client, 'waybill.attempt', attemptRows, attempts),
-  ]);
-}
-
-async function copy<R>(client: PoolClient, table: string, rowSet: RowSet<R>, rows: readonly R[]): Promise<void> {
-  if (rows.length === 0) return;
-  await copyIn(client, `COPY ${table} (${rowSet.names}) FROM STDIN (FORMAT binary)`, rowSet.copied(rows));
-}
+export const copyRecords = recordsBy(async (client, table, rowSet, rows) =>
+  copyIn(client, `COPY ${table} (${rowSet.names}) FROM STDIN (FORMAT binary)`, rowSet.copied(rows)),
+);
 
 /** The same, less those that are on record already. */
-export async function insertRecords(client: PoolClient, finished: Finished[], attempts: AttemptRow[]): Promise<void> {
-  await together([
-    insert(client, 'waybill.delivery_history', finishedRows, withKeys(finished)),
-    insert(client, 'waybill.attempt', attemptRows, attempts),
-  ]);
-}
-
-async function insert<R>(client: PoolClient, table: string, rowSet: RowSet<R>, rows: readonly R[]): Promise<void> {
-  if (rows.length === 0) return;
-  await client.query(
+export const insertRecords = recordsBy(async (client, table, rowSet, rows) =>
+  client.query(
     `INSERT INTO ${table} (${rowSet.names}) SELECT * FROM ${rowSet.unnest} ON CONFLICT DO NOTHING`,
     rowSet.values(rows),
-  );
+  ),
+);
+
+type WriteRows = <R>(client: PoolClient, table: string, rowSet: RowSet<R>, rows: readonly R[]) => Promise<unknown>;
+
+function recordsBy(write: WriteRows) {
+  return async (client: PoolClient, finished: Finished[], attempts: AttemptRow[]): Promise<void> => {
+    await together([
+      finished.length > 0 && write(client, 'waybill.delivery_history', finishedRows, withKeys(finished)),
+      attempts.length > 0 && write(client, 'waybill.attempt', attemptRows, attempts),
+    ]);
+  };
 }
 
 const laneRows = rowSet<LaneState>({

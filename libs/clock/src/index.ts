@@ -5,6 +5,6 @@ export { seededRandom, type Random } from './random.ts';
 export { deferred, type Deferred } from './deferred.ts';
 // What simulations are made of.
 export { Dice } from './dice.ts';
-export { EventLoop } from './event-loop.ts';
 export { ProcessLife } from './process-life.ts';
+export { SimulatedRun } from './simulated-run.ts';
 export { Violation } from './violation.ts';

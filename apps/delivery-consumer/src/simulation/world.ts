@@ -1,5 +1,5 @@
 // One simulated run: the clock, the database, the log, the receivers, the consumers, and what befalls them.
-import { Dice, EventLoop, FakeClock, seededRandom, Violation } from '#clock';
+import { Dice, seededRandom, SimulatedRun, Violation } from '#clock';
 import type { OpenCommand } from '#deliveries';
 import type { EndpointPolicy } from '#endpoints';
 import { encodeRecord, type WaybillEvent } from '#events';
@@ -47,18 +47,14 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
   };
 }
 
-export class World implements Surroundings {
+export class World extends SimulatedRun implements Surroundings {
   readonly scenario: Scenario;
-  readonly clock = new FakeClock();
-  readonly #loop = new EventLoop(this.clock);
   readonly dice: Dice;
   readonly database: MemoryDatabase;
   readonly log = new MemoryLog();
   readonly policies = new Map<string, EndpointPolicy>();
   readonly checker: Checker;
   readonly receivers: Receivers;
-  readonly trace: string[] = [];
-  violation: Violation | null = null;
   readonly #group = new Group();
   readonly #consumers: Consumer[] = [];
   #incarnations = 0;
@@ -69,6 +65,7 @@ export class World implements Surroundings {
   #recordsLeft: number;
 
   constructor(scenario: Scenario) {
+    super();
     this.scenario = scenario;
     this.dice = new Dice(seededRandom(scenario.seed + 1));
     this.database = new MemoryDatabase(this.clock, scenario.partitions);
@@ -81,24 +78,20 @@ export class World implements Surroundings {
       behaviourOf: (endpoint, eventId) => this.#behaviourOf(endpoint, eventId),
       onSend: (exchange) => {
         this.note(`${exchange.consumer} → ${describe(exchange)} attempt ${exchange.attempt} epoch ${exchange.epoch}`);
-        this.#check(() => this.checker.onSend(exchange));
+        this.check(() => this.checker.onSend(exchange));
       },
-      onAccept: (exchange) => this.#check(() => this.checker.onAccept(exchange)),
+      onAccept: (exchange) => this.check(() => this.checker.onAccept(exchange)),
       onResult: (exchange) => {
         const { result } = exchange;
         const words = result?.kind === 'response' ? result.statusCode : result?.errorClass;
         this.note(`${exchange.consumer} ← ${describe(exchange)} ${words}`);
-        this.#check(() => this.checker.onResult(exchange));
+        this.check(() => this.checker.onResult(exchange));
       },
     });
     for (const plan of scenario.endpoints) if (plan.exists) this.policies.set(plan.id, policyOf(plan));
   }
 
-  run(): Promise<void> {
-    return this.#loop.run(() => this.#play());
-  }
-
-  async #play(): Promise<void> {
+  protected override async play(): Promise<void> {
     const { scenario, clock } = this;
     for (let index = 0; index < scenario.consumers; index++) this.#startConsumer(index);
     if (scenario.arrivals)
@@ -109,12 +102,12 @@ export class World implements Surroundings {
     if (scenario.events.some(({ isLost }) => isLost)) this.#reconcile();
     const endAt = 2 * scenario.healAt + REST_WITHIN_MS;
     for (let restedMs = 0; !this.violation && restedMs < REST_FOR_MS && clock.monotonic() < endAt;) {
-      await this.#advance(500);
+      await this.advance(500);
       restedMs = this.#isAtRest() ? restedMs + 500 : 0;
     }
-    if (!this.violation) this.#check(() => this.#judge());
+    if (!this.violation) this.check(() => this.#judge());
     for (const consumer of this.#consumers) consumer.kill();
-    await this.#advance(1);
+    await this.advance(1);
   }
 
   #isAtRest(): boolean {
@@ -131,31 +124,6 @@ export class World implements Surroundings {
         return { what: `partition ${partition} is committed to ${committed} of ${end}`, about: [] };
     }
     return this.checker.unfinished();
-  }
-
-  #advance(ms: number): Promise<void> {
-    return this.#loop.advance(ms, () => this.violation !== null);
-  }
-
-  note(text: string): void {
-    this.trace.push(`${(this.clock.monotonic() / 1000).toFixed(3).padStart(8)} ${text}`);
-  }
-
-  fail(error: unknown): void {
-    if (this.violation) return;
-    this.violation =
-      error instanceof Violation
-        ? error
-        : new Violation(`unexpected fault: ${String((error as Error).stack ?? error)}`);
-    this.note(`VIOLATION ${this.violation.message}`);
-  }
-
-  #check(look: () => void): void {
-    try {
-      look();
-    } catch (error) {
-      this.fail(error);
-    }
   }
 
   #judge(): void {
@@ -231,7 +199,7 @@ export class World implements Surroundings {
       if (!member.partitions.includes(partition)) continue;
       const from = this.log.committed(topic, partition);
       this.log.commit({ topic, partition, offset });
-      if (topic === EVENTS) this.#check(() => this.#checkCommit(name, partition, from, offset));
+      if (topic === EVENTS) this.check(() => this.#checkCommit(name, partition, from, offset));
     }
   }
 

@@ -1,5 +1,5 @@
 // One simulated run of publishers and relays: the clock, the outbox, the topic, and what befalls the processes.
-import { Dice, EventLoop, FakeClock, seededRandom, Violation } from '#clock';
+import { Dice, seededRandom, SimulatedRun, Violation } from '#clock';
 import type { ProducedRecord } from '#kafka';
 import { MemoryOutbox } from './memory-outbox.ts';
 import { type CommittedEvent, PublishedLog } from './published-log.ts';
@@ -25,15 +25,11 @@ export async function simulateRelays(scenario: RelayScenario): Promise<RelayOutc
   return { violation: world.violation, trace: world.trace, log: world.log };
 }
 
-export class RelayWorld implements RelaySurroundings {
+export class RelayWorld extends SimulatedRun implements RelaySurroundings {
   readonly scenario: RelayScenario;
-  readonly clock = new FakeClock();
   readonly dice: Dice;
   readonly outbox: MemoryOutbox;
   readonly log = new PublishedLog();
-  readonly trace: string[] = [];
-  violation: Violation | null = null;
-  readonly #loop = new EventLoop(this.clock);
   readonly #relays: RelayProcess[] = [];
   #incarnations = 0;
   #openTransactions: number;
@@ -42,26 +38,23 @@ export class RelayWorld implements RelaySurroundings {
   #logFails = { until: 0, share: 0 };
 
   constructor(scenario: RelayScenario) {
+    super();
     this.scenario = scenario;
     this.dice = new Dice(seededRandom(scenario.seed + 1));
     this.outbox = new MemoryOutbox({ clock: this.clock, dice: this.dice, shards: scenario.shards });
     this.#openTransactions = scenario.transactions.length;
   }
 
-  run(): Promise<void> {
-    return this.#loop.run(() => this.#play());
-  }
-
-  async #play(): Promise<void> {
+  protected override async play(): Promise<void> {
     const { scenario, clock } = this;
     for (let index = 0; index < scenario.relays; index++) this.#startRelay(index);
     for (const plan of scenario.transactions) clock.schedule(plan.at, () => void this.#transact(plan));
     for (const action of scenario.actions) clock.schedule(action.at, () => this.#act(action));
     const endAt = 2 * scenario.healAt + REST_WITHIN_MS;
-    while (!this.violation && !this.#isDone() && clock.monotonic() < endAt) await this.#advance(100);
-    if (!this.violation) this.#check(() => this.#judge());
+    while (!this.violation && !this.#isDone() && clock.monotonic() < endAt) await this.advance(100);
+    if (!this.violation) this.check(() => this.#judge());
     for (const relay of this.#relays) relay.kill();
-    await this.#advance(1);
+    await this.advance(1);
   }
 
   #isDone(): boolean {
@@ -107,32 +100,7 @@ export class RelayWorld implements RelaySurroundings {
 
   append(record: ProducedRecord): void {
     this.note(`log ${record.partition}: ${String(record.key)} ${String(record.headers['ce_id'])}`);
-    this.#check(() => this.log.append(this.clock.monotonic(), record));
-  }
-
-  // ── what is noted ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-  note(text: string): void {
-    this.trace.push(`${(this.clock.monotonic() / 1000).toFixed(3).padStart(8)} ${text}`);
-  }
-
-  fail(error: unknown): void {
-    if (this.violation) return;
-    const words = () => `unexpected fault: ${String((error as Error).stack ?? error)}`;
-    this.violation = error instanceof Violation ? error : new Violation(words());
-    this.note(`VIOLATION ${this.violation.message}`);
-  }
-
-  #check(look: () => void): void {
-    try {
-      look();
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  #advance(ms: number): Promise<void> {
-    return this.#loop.advance(ms, () => this.violation !== null);
+    this.check(() => this.log.append(this.clock.monotonic(), record));
   }
 
   // ── faults ────────────────────────────────────────────────────────────────────────────────────────────────────────

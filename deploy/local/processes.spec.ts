@@ -39,6 +39,23 @@ it('starts a process that can be recognised, and stops it', async () => {
   expect(await isRunning(id)).toBe(false);
 });
 
+// A server that was just killed: its first thread is a zombie while the others still hold its ports.
+it.runIf(process.platform === 'linux')('takes a process for running until its last thread has ended', async () => {
+  const threads = `
+import ctypes, threading, time
+threading.Thread(target=lambda: time.sleep(60)).start()
+ctypes.CDLL(None).pthread_exit(None)`;
+  const id = await start(`exec python3 -c '${threads}'`);
+  await until(() => stateOf(id.pid) === 'Z', { withinMs: 5_000, what: 'its first thread to end' });
+  expect(await isRunning(id)).toBe(true);
+  await stop(id, 'SIGKILL', 5_000);
+  expect(await isRunning(id)).toBe(false);
+});
+
+function stateOf(pid: number): string {
+  return /^State:\t(\w)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]!;
+}
+
 it('leaves a process alone that only has the same pid', async () => {
   const id = await start('exec sleep 60');
   await stop({ pid: id.pid, startedAt: 'another boot/1' }, 'SIGKILL', 1_000);

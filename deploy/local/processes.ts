@@ -42,8 +42,10 @@ function startOnLinux(pid: number): string | null {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // proc(5): the name in field 2 may hold spaces and brackets, so fields are counted from the last bracket.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (fields[0] === 'Z' || fields[0] === 'X') return null;
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${fields[19]}`;
+    const [state, threads, startedAt] = [fields[0], Number(fields[17]), fields[19]];
+    // The first thread may end before the others, which hold the ports and files of the process until they end too.
+    if (state === 'X' || (state === 'Z' && threads <= 1)) return null;
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${startedAt}`;
   } catch {
     return null;
   }

@@ -8,6 +8,13 @@ const DAY_MS = 86_400_000;
 /** A Monday: partitions begin at the same instants everywhere. */
 const ORIGIN_MS = Date.UTC(2024, 0, 1);
 
+/**
+ * What ANALYZE finds out about each column of a partition: its 30 most frequent values from 9,000 rows, not PostgreSQL's 100
+ * from 30,000. Under load a young partition grows by a tenth in each minute, and so is analysed in each: 0.1 s
+ * of processor time instead of 0.36 s for 1 KB payloads.
+ */
+const STATISTICS_TARGET = 30;
+
 export interface TimePartition {
   name: string;
   from: Date;
@@ -52,6 +59,8 @@ export async function ensureTimePartitions(
         PERFORM pg_advisory_xact_lock(hashtext('${schema}.${table}'));
         IF to_regclass('${schema}.${name}') IS NOT NULL THEN RETURN; END IF;
         CREATE TABLE ${schema}.${name} (LIKE ${schema}.${table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE);
+        EXECUTE (SELECT 'ALTER TABLE ${schema}.${name} ' || string_agg(format('ALTER %I SET STATISTICS ${STATISTICS_TARGET}', attname), ', ')
+          FROM pg_attribute WHERE attrelid = '${schema}.${name}'::regclass AND attnum > 0 AND NOT attisdropped);
         ALTER TABLE ${schema}.${name} ADD CONSTRAINT ${name}_range CHECK (${range});
         ALTER TABLE ${schema}.${table} ATTACH PARTITION ${schema}.${name}
           FOR VALUES FROM ('${from.toISOString()}') TO ('${to.toISOString()}');

@@ -38,7 +38,7 @@ DECLARE
   fault text;
   new_id uuid := publish_event.event_id;
   shard smallint;
-  wanted_by uuid[];
+  wanted_by uuid[]; -- NULL: by all of the lanes
   unordered boolean;
   lanes uuid[];
   missed bigint[];
@@ -76,7 +76,7 @@ BEGIN
        (SELECT CASE WHEN w.unordered THEN '{}' ELSE w.endpoint_ids END FROM outbox.wanted w
          WHERE w.tenant_id = publish_event.tenant_id AND w.event_type = publish_event.event_type),
        (SELECT w.endpoint_ids FROM outbox.wanted w WHERE w.tenant_id = publish_event.tenant_id AND w.event_type = '*'))
-   RETURNING s.shard, s.endpoint_ids, s.endpoint_ids, s.missed, s.position INTO shard, wanted_by, lanes, missed, position;
+   RETURNING s.shard, s.endpoint_ids, s.missed, s.position INTO shard, lanes, missed, position;
 
   -- Otherwise the steps one by one. Either way the stream's row is locked before the key's (whoever holds the one gets the
   -- other: no two publishers wait for each other), and the transaction has its id before the event's is drawn: the relay
@@ -132,9 +132,9 @@ BEGIN
   END IF;
 
   FOR lane IN 1 .. cardinality(lanes) LOOP
-    IF lanes[lane] = ANY (wanted_by) THEN
-      event_targets := concat_ws(',', event_targets,
-        '["' || lanes[lane] || '",' || coalesce((position - missed[lane])::text, 'null') || ']');
+    IF wanted_by IS NULL OR lanes[lane] = ANY (wanted_by) THEN
+      event_targets := coalesce(event_targets || ',["', '[["') || lanes[lane] || '",'
+        || coalesce((position - missed[lane])::text, 'null') || ']';
     END IF;
   END LOOP;
   new_id := coalesce(new_id, outbox.uuid_v7());
@@ -143,7 +143,7 @@ BEGIN
   INSERT INTO outbox.event (shard, event_id, tenant_id, stream_id, event_type, targets, payload, payload_bytes, traceparent,
     occurred_at)
   VALUES (shard, new_id, publish_event.tenant_id, publish_event.stream_id, publish_event.event_type,
-    ('[' || event_targets || ']')::json, publish_event.payload, bytes, publish_event.traceparent, publish_event.occurred_at);
+    (event_targets || ']')::json, publish_event.payload, bytes, publish_event.traceparent, publish_event.occurred_at);
   RETURN new_id;
 END $$;
 REVOKE ALL ON FUNCTION outbox.publish_event(text, text, text, json, timestamptz, uuid, text) FROM PUBLIC;

@@ -39,8 +39,8 @@ const MOST_BODY_BYTES = 16 * 1024;
  * of our time.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
+  readonly startedAt: number;
   readonly #now: () => number;
-  readonly #startedAt: number;
   readonly #settle: (result: HttpResult) => void;
   #carrier: Carrier | null;
   #isSent = false;
@@ -53,7 +53,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   constructor(carrier: Carrier, now: () => number, settle: (result: HttpResult) => void) {
     this.#carrier = carrier;
     this.#now = now;
-    this.#startedAt = now();
+    this.startedAt = now();
     this.#settle = settle;
   }
 
@@ -74,10 +74,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(
-    _controller: unknown,
+    controller: Dispatcher.DispatchController,
     statusCode: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
+    // A buffer for each name and value, 1.1 kB. What undici has of a request is in the old generation by now, as a rule: all that
+    // it refers to would follow it there, and stay until the next full collection.
+    controller.rawHeaders = null;
     if (statusCode < 200) return; // Informational, perhaps one of an endless row: the deadline goes on.
     this.#statusCode = statusCode;
     this.#headers = headers;
@@ -116,7 +119,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const failure = {
       kind: 'failed',
       errorClass,
-      durationMs: this.#now() - this.#startedAt,
+      durationMs: this.#now() - this.startedAt,
       bytesSent: this.#isSent,
     } as const;
     return fault?.blockReason === undefined ? failure : { ...failure, blockReason: fault.blockReason };
@@ -128,7 +131,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       statusCode: this.#statusCode,
       headers: joinRepeated(this.#headers),
       bodyHead: this.#body === null ? '' : toText(this.#chunks === null ? this.#body : Buffer.concat(this.#chunks)),
-      durationMs: this.#now() - this.#startedAt,
+      durationMs: this.#now() - this.startedAt,
     };
   }
 }

@@ -3,6 +3,7 @@ import { systemClock, type Clock } from '#clock';
 import { AbortGroups } from './abort-groups.ts';
 import type { AddressGuard, BlockReason } from './address-guard.ts';
 import { createTlsContext, type ConnectorOptions } from './connector.ts';
+import { Deadlines } from './deadlines.ts';
 import { Exchange, type HttpResult } from './exchange.ts';
 import { Origin } from './origin.ts';
 import { sharedResolve, systemResolve, type Resolve } from './resolver.ts';
@@ -46,6 +47,7 @@ export class HttpSender {
   readonly #maxOrigins: number;
   readonly #origins = new Map<string, Origin>();
   readonly #routes = new Map<string, Route>();
+  readonly #deadlines: Deadlines;
   readonly #abortGroups = new AbortGroups();
   #inFlight = 0;
   #isClosed = false;
@@ -55,6 +57,7 @@ export class HttpSender {
     this.#guard = options.guard;
     this.#clock = options.clock ?? systemClock;
     this.#now = () => this.#clock.monotonic();
+    this.#deadlines = new Deadlines(this.#clock);
     this.#userAgent = options.userAgent ?? 'Waybill';
     this.#maxOrigins = options.maxOrigins ?? 1_024;
     this.#connector = {
@@ -102,14 +105,13 @@ export class HttpSender {
     connection.engage(request.connections);
     this.#inFlight++;
     const exchange = new Exchange(connection, this.#now, (result) => {
-      cancelDeadline();
+      this.#deadlines.leave(request.timeoutMs, exchange);
       abortGroup?.delete(exchange);
       this.#inFlight--;
       if (this.#inFlight === 0) this.#whenIdle?.();
       resolve(result);
     });
-    // After a stall of this process timers come first: an answer that lies in the socket is read before it is given up.
-    const cancelDeadline = this.#clock.schedule(request.timeoutMs, () => setImmediate(() => exchange.stop('timeout')));
+    this.#deadlines.join(request.timeoutMs, exchange);
     const abortGroup = request.signal === undefined ? null : this.#abortGroups.join(request.signal, exchange);
     connection.client.dispatch(
       {

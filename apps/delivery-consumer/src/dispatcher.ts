@@ -5,7 +5,7 @@ import { failpoint } from '#failpoint';
 import type { CommitOffset, RecordBatch } from '#kafka';
 import type { LineLogger, Logger } from '#telemetry';
 import type { LoopResult } from '#worker';
-import { type Delivery, type Lane, laneKey } from '#lane';
+import { type Lane, laneKey } from '#lane';
 import { type Claim, Claims } from './claims.ts';
 import { type Context, type DispatcherOptions, maySend } from './context.ts';
 import { DatabaseClock } from './database-clock.ts';
@@ -20,9 +20,6 @@ import { Reception } from './reception.ts';
 import { Retries } from './retries.ts';
 import { Runner } from './runner.ts';
 import { Scheduler } from './scheduler.ts';
-
-const isWaiting = (lane: Lane, { sequence }: Delivery) =>
-  sequence === null ? lane.queue.length > 0 : sequence > lane.delivered;
 
 const COMMIT_OFFSETS_EVERY_MS = 1_000;
 const COMMIT_AGAIN_EVERY_MS = 60_000;
@@ -365,12 +362,11 @@ export class Dispatcher {
     const since = now - (this.#context.isBusy() ? maxWaitWhenBusyMs : maxWaitMs);
     for (const partition of this.#context.partitions.values()) {
       if (!maySend(this.#context, partition)) continue;
-      partition.admitted = partition.admitted.filter(({ lane, delivery }) => {
-        if (delivery.stored || lane.mode !== 'open' || !isWaiting(lane, delivery)) return false;
-        if (delivery.admittedAt > since || !this.#isHeldUp(lane, since)) return true;
-        this.#runner.transitions.spill(partition, lane, 'spilled');
-        return false;
-      });
+      for (const lane of partition.lanes.values()) {
+        const head = lane.mode === 'open' ? lane.queue[0] : undefined;
+        if (head && !head.stored && head.admittedAt <= since && this.#isHeldUp(lane, since))
+          this.#runner.transitions.spill(partition, lane, 'spilled');
+      }
     }
   }
 

@@ -39,8 +39,6 @@ export class Partition {
   ticketOffset: number | null = null;
   /** Records that came and are not admitted to their lanes yet: until the partition is ours, or the database has answered. */
   arrivals: Arrival[] = [];
-  /** Deliveries in the order they came: to find those that have waited too long. */
-  admitted: { lane: Lane; delivery: Delivery }[] = [];
   /** Lanes that could have run but for the lease or the journal. */
   stalled: Lane[] = [];
   inFlight = 0;

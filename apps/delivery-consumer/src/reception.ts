@@ -160,7 +160,7 @@ export class Reception {
           return transitions.parkArrival(partition, lane, delivery, 'endpoint_closed');
         if (endpoint.isOverfull && !this.#context.isBusy())
           return transitions.parkArrival(partition, lane, delivery, 'spilled');
-        return transitions.queue(partition, lane, delivery);
+        return transitions.queue(lane, delivery);
       }
     }
   }
@@ -188,7 +188,7 @@ export class Reception {
       return this.#runner.adoptUnordered(partition, stored);
     }
     const lane = this.#newLane(partition, event, endpointId, event.eventId);
-    this.#runner.transitions.queue(partition, lane, this.#delivery(event, endpointId, null, position));
+    this.#runner.transitions.queue(lane, this.#delivery(event, endpointId, null, position));
   }
 
   #laneOf(partition: Partition, event: WaybillEvent, endpointId: string, known: Known): Lane {

@@ -29,10 +29,9 @@ export class Transitions {
   }
 
   /** R4: next in turn on an open lane. */
-  queue(partition: Partition, lane: Lane, delivery: Delivery): void {
+  queue(lane: Lane, delivery: Delivery): void {
     lane.queue.push(delivery);
     this.#endpointOf(lane).buffered++;
-    partition.admitted.push({ lane, delivery });
     this.#wakeups.wake(lane);
   }
 

@@ -14,13 +14,21 @@ export async function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** `count` different ports that were free when looked at. Throws when there are not enough after many tries. */
+/** Given out by this process: their servers may start only later, so that looking does not show that they are taken. */
+const given = new Set<number>();
+
+/**
+ * `count` ports that were free when looked at, none of them given out before by this process. Throws when there are not enough
+ * after many tries.
+ */
 export async function freePorts(count: number, random: () => number = Math.random): Promise<number[]> {
-  const ports = new Set<number>();
-  for (let tries = 0; ports.size < count && tries < 1_000; tries++) {
+  const ports: number[] = [];
+  for (let tries = 0; ports.length < count && tries < 1_000; tries++) {
     const port = LOWEST + Math.floor(random() * (HIGHEST - LOWEST));
-    if (!ports.has(port) && (await isFree(port))) ports.add(port);
+    if (given.has(port)) continue;
+    given.add(port); // Before the look: another caller may draw it meanwhile.
+    if (await isFree(port)) ports.push(port);
   }
-  if (ports.size < count) throw new Error(`found only ${ports.size} of ${count} free ports on 127.0.0.1`);
-  return [...ports];
+  if (ports.length < count) throw new Error(`found only ${ports.length} of ${count} free ports on 127.0.0.1`);
+  return ports;
 }

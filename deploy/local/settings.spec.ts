@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { seededRandom } from '#clock';
 import { TransferCount } from './artifacts.ts';
 import { checkoutDir } from './checkout.ts';
 import { serverProperties } from './kafka.ts';
@@ -48,6 +49,13 @@ it('picks different ports below the range for outgoing connections', async () =>
   const ports = await freePorts(8);
   expect(new Set(ports).size).toBe(8);
   expect(Math.max(...ports)).toBeLessThan(32_768);
+});
+
+it('gives no port twice, be it that nothing listens there yet', async () => {
+  // Whoever draws the same numbers gets other ports, at the same time and later.
+  const draw = () => freePorts(4, seededRandom(4711));
+  const ports = [...(await Promise.all([draw(), draw()])), await draw()].flat();
+  expect(new Set(ports).size).toBe(12);
 });
 
 it('moves a stack of which nothing runs away from a port that somebody has taken', async () => {

@@ -9,10 +9,10 @@ import { openDataSource } from '#database/typeorm';
 import { SecretBox } from '#endpoints';
 import { checkNewEndpoint, createEndpoint, endpointsEntities, putTenant } from '#endpoints/admin';
 import { AddressGuard } from '#http-delivery';
-import { serviceCommand } from '../../deploy/local/index.ts';
+import { freePorts, serviceCommand } from '../../deploy/local/index.ts';
 import { tenantIdOf } from './load.ts';
 import type { Options } from './options.ts';
-import { type Child, freePort, startService } from './processes.ts';
+import { type Child, startService } from './processes.ts';
 import { kafkaAdmin, type Servers } from './servers.ts';
 import type { Watched } from './usage.ts';
 
@@ -149,7 +149,7 @@ export class Deployment implements AsyncDisposable {
 
   async #startServices(): Promise<void> {
     const start = async (name: 'relay' | 'consumer', script: string) => {
-      const port = await freePort();
+      const [port] = (await freePorts(1)) as [number];
       if (name === 'consumer') this.#consumerPort = port;
       const child = this.#start(name, script, this.#profileFlags(name), port);
       this.#services.push(child);

@@ -1,7 +1,6 @@
 // Child processes of the benchmark: services as they are deployed, and its own roles, which answer calls.
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export class Child implements AsyncDisposable {
@@ -107,13 +106,4 @@ export function serveRole(api: Api): void {
       (error: unknown) => process.send!({ id, fault: String(error) } satisfies Answer),
     );
   });
-}
-
-/** A port that nobody listens on right now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

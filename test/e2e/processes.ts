@@ -1,9 +1,8 @@
 // Built services as child processes: started with an environment of their own, watched through their health, ended by pid.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { until } from '#testkit';
-import { serviceCommand } from '../../deploy/local/index.ts';
+import { freePorts, serviceCommand } from '../../deploy/local/index.ts';
 
 export type ServiceName = 'outbox-relay' | 'delivery-consumer' | 'status-service' | 'migrate';
 export type Environment = Record<string, string>;
@@ -134,7 +133,8 @@ function parseLine(line: string): LogLine {
 }
 
 export async function startService(name: ServiceName, env: Environment): Promise<ServiceProcess> {
-  return new ServiceProcess(name, env, { management: await freePort(), http: await freePort() });
+  const [management, http] = await freePorts(2);
+  return new ServiceProcess(name, env, { management: management!, http: http! });
 }
 
 /** Runs one to its end, which must come by itself. */
@@ -142,13 +142,4 @@ export async function runToEnd(name: ServiceName, env: Environment): Promise<Ser
   const service = await startService(name, env);
   const { code } = await service.exited;
   return Object.assign(service, { code });
-}
-
-/** Free at the time of asking. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,6 +1,6 @@
 // A TCP proxy in front of one server: closed it refuses connections, and closing it cuts those that stand.
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { freePort } from './processes.ts';
+import { freePorts } from '../../deploy/local/index.ts';
 
 export class Proxy {
   readonly port: number;
@@ -48,7 +48,9 @@ export class Proxy {
 /** In front of `address` (host:port, or a URL), closed. `through` is the same address by way of the proxy. */
 export async function proxyOf(address: string): Promise<{ proxy: Proxy; through: string }> {
   const url = new URL(address.includes('://') ? address : `tcp://${address}`);
-  const proxy = new Proxy(await freePort(), { host: url.hostname, port: Number(url.port) });
+  // Not one that the system gives to outgoing connections: those that ask in vain while the proxy is closed might get it.
+  const [port] = await freePorts(1);
+  const proxy = new Proxy(port!, { host: url.hostname, port: Number(url.port) });
   url.hostname = '127.0.0.1';
   url.port = String(proxy.port);
   return { proxy, through: address.includes('://') ? url.href : url.host };

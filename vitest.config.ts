@@ -4,7 +4,9 @@ import { defineConfig } from 'vitest/config';
 
 const conditions = ['source', ...defaultServerConditions];
 const base = { resolve: { conditions }, ssr: { resolve: { conditions } } };
-const stack = { globalSetup: ['libs/testkit/src/global-setup.ts'], testTimeout: 60_000, hookTimeout: 60_000 };
+// Against hanging, not for speed: some hundred random runs take two seconds, and fifteen on a machine that is busy.
+const patient = { testTimeout: 60_000, hookTimeout: 60_000 };
+const stack = { globalSetup: ['libs/testkit/src/global-setup.ts'], ...patient };
 
 export default defineConfig({
   test: {
@@ -16,6 +18,7 @@ export default defineConfig({
           environment: 'node',
           include: ['{apps,libs,deploy,test}/**/*.spec.ts'],
           exclude: ['**/*.{int,e2e,chaos,sim}.spec.ts', '**/node_modules/**'],
+          ...patient,
         },
       },
       {

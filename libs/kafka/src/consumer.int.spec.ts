@@ -3,7 +3,7 @@ import { deferred } from '#clock';
 import { leakCheck, testKafka, until } from '#testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createKafka, ensureTopics } from './index.ts';
-import type { ConsumerHandlers, LogAdmin, LogConsumer, LogProducer } from './index.ts';
+import type { ConsumerHandlers, ConsumerOptions, LogAdmin, LogConsumer, LogProducer } from './index.ts';
 
 const PARTITIONS = 6;
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
@@ -47,7 +47,7 @@ interface Member {
   faults: string[];
 }
 
-function join(extra: Partial<ConsumerHandlers> = {}, options: { expectedPartitions?: number } = {}): Member {
+function join(extra: Partial<ConsumerHandlers> = {}, options: Partial<ConsumerOptions> = {}): Member {
   const consumer = kafka.consumer({
     groupId,
     topics: [events, retry],
@@ -238,16 +238,15 @@ describe('a group', () => {
   });
 
   it("gives a leaver's partitions to the others at once, who keep theirs", async () => {
-    const [first, second] = [join(), join()];
+    // Far more than the whole test may take: nobody is found gone who has not said so.
+    const lasting = { sessionTimeoutMs: 120_000 };
+    const [first, second] = [join({}, lasting), join({}, lasting)];
     await settled(first, second);
     const before = share(first);
-    const leftAt = performance.now();
     await second.consumer.stop();
-    expect(performance.now() - leftAt).toBeLessThan(3_000);
     await settled(first);
     expect(first.assignments.at(-1)).toEqual([0, 1, 2, 3, 4, 5]);
     expect(first.assignments.at(-2)).toEqual(before);
-    expect(performance.now() - leftAt).toBeLessThan(5_000); // far below the session timeout
   });
 
   it('stops cleanly in the middle of a join', async () => {

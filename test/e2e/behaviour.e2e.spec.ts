@@ -268,10 +268,11 @@ describe('an endpoint', () => {
     // A change takes effect within 2 s; until then events are still delivered.
     const waits = async () =>
       (await world.deliveries(endpoint.id)).some((row) => row.stream_id === 'p' && row.state !== 'delivered');
+    const isClosed = async () => (await world.lanes(endpoint.id)).some(({ reason }) => reason === 'endpoint_closed');
     await until(
       async () => {
         await world.publish(endpoint.tenantId, 'p');
-        return waits();
+        return isClosed();
       },
       { withinMs: 5_000, what: 'the pause to take effect', everyMs: 100 },
     );

@@ -1,7 +1,7 @@
 // Secrets that are rotated, swapped, emptied, or sealed by a key that is not there (F27): every request is signed right, or not made.
 import { createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SecretBox, type SecretPlace } from '#endpoints';
 import { type Arrival, type Receiver, startReceiver, until } from '#testkit';
 import type { ServiceProcess } from '../../e2e/processes.ts';
@@ -45,13 +45,18 @@ async function createEndpoint(settings: Record<string, unknown>, tenantId?: stri
   return endpoint;
 }
 
+/** Lanes that wait for another reason are not held: on a busy machine a turn may be long in coming. */
+const heldLanes = async ({ id }: Endpoint) =>
+  (await world.lanes(id)).filter(({ reason }) => reason === 'endpoint_closed');
+
 async function held(endpoint: Endpoint, streamId: string): Promise<void> {
-  const lane = await until(
-    async () => (await world.lanes(endpoint.id)).find((one) => one.streamId === streamId && one.state !== 'open'),
-    { withinMs: 20_000, what: `the lane ${streamId} to be held`, everyMs: 50 },
-  );
+  const lane = await until(async () => (await heldLanes(endpoint)).find((one) => one.streamId === streamId), {
+    withinMs: 20_000,
+    what: `the lane ${streamId} to be held`,
+    everyMs: 50,
+  });
   // Once the endpoint is known to be held, what comes is not even tried.
-  expect(lane).toMatchObject({ state: 'parked', attempts: 0, reason: 'endpoint_closed' });
+  expect(lane).toMatchObject({ state: 'parked', attempts: 0 });
   expect([null, 'undecryptable_secret']).toContain(lane.lastErrorClass);
 }
 
@@ -171,7 +176,7 @@ describe('a secret that does not open', () => {
       await until(
         async () => {
           await world.publish(endpoint.tenantId, 'swapped', { n: 1 });
-          return (await world.lanes(endpoint.id)).some(({ state }) => state !== 'open');
+          return (await heldLanes(endpoint)).length > 0;
         },
         { withinMs: 20_000, what: 'the swap to be noticed', everyMs: 100 },
       );
@@ -184,9 +189,13 @@ describe('a secret that does not open', () => {
     // An operator can see it, and why.
     const blocked = await consumer.metrics();
     expect(blocked.get('waybill_targets_blocked_total{reason="undecryptable_secret"}')).toBeGreaterThanOrEqual(2);
-    expect(consumer.log).toContainEqual(
-      expect.objectContaining({ msg: 'endpoint held', endpointId: a.id, fault: 'secret does not open: damaged' }),
-    );
+    const line = expect.objectContaining({
+      msg: 'endpoint held',
+      endpointId: a.id,
+      fault: 'secret does not open: damaged',
+    });
+    // Lines of attempts are written some at a time.
+    await vi.waitFor(() => expect(consumer.log).toContainEqual(line), { timeout: 10_000 });
     for (const endpoint of [a, b]) await write(endpoint, 'secret = $2', seal(endpoint, endpoint.secret));
     for (const endpoint of [a, b]) {
       await world.settled(endpoint.id, { 'more 1': 'delivered', 'more 2': 'delivered', 'more 3': 'delivered' });

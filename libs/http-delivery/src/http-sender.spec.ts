@@ -175,7 +175,8 @@ describe('success is decided by the status line', () => {
     const controller = new AbortController();
     const answer: Answer = (socket, ...rest) => {
       half(socket, ...rest);
-      setTimeout(() => controller.abort(), 500); // Time for the answer to arrive; too short, and the class would be "aborted".
+      // Time for the answer to arrive, and a turn to read it even if this process stood still: else the class would be "aborted".
+      setTimeout(() => setImmediate(() => controller.abort()), 500);
     };
     const { result } = await attempt(answer, { signal: controller.signal });
     expect(result).toMatchObject({ kind: 'response', statusCode: 200 });

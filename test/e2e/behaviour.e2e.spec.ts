@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { partitionFor, type ProducedRecord } from '#kafka';
 import { type Arrival, type Behaviour, type Receiver, startReceiver, until } from '#testkit';
 import type { ServiceProcess } from './processes.ts';
-import { createWorld, type World } from './world.ts';
+import { BEHIND_HEAD, createWorld, type World } from './world.ts';
 
 interface DeadLetter {
   key: string;
@@ -155,8 +155,8 @@ describe('a lane whose head fails', () => {
     });
     await world.settled(endpoint.id, {
       'bad 1': 'exhausted',
-      'bad 2': 'parked',
-      'bad 3': 'parked',
+      'bad 2': BEHIND_HEAD,
+      'bad 3': BEHIND_HEAD,
       'good 5': 'delivered',
     });
     expect(of(receiver, 'bad').map(sequenceOf)).toEqual([1, 1, 1]);
@@ -303,7 +303,7 @@ describe('an endpoint', () => {
     const brittle = await world.createEndpoint({ url: receiver.url, maxRetries: 0 }, endpoint.tenantId);
     await world.publishMany(endpoint.tenantId, 'd', 3);
     await haltedLane(brittle.id, 'd');
-    await world.settled(endpoint.id, { 'd 1': 'parked', 'd 2': 'parked', 'd 3': 'parked' });
+    await world.settled(endpoint.id, { 'd 1': 'parked', 'd 2': BEHIND_HEAD, 'd 3': BEHIND_HEAD });
     for (const { id } of [endpoint, brittle]) {
       expect((await world.call('DELETE', `/v1/endpoints/${id}`)).status).toBe(204);
     }

@@ -178,8 +178,10 @@ export class Reception {
     if (inMemory || known.terminal.has(key)) {
       this.#context.metrics.duplicateRecords.inc();
       const waiting = inMemory?.queue[0];
-      if (waiting) waiting.positions.push(position);
-      else position.remaining--;
+      if (!waiting) position.remaining--;
+      else if (!waiting.stored) waiting.positions.push(position);
+      // On record, or about to be: it may wait for as long as its endpoint is paused, and its record must not.
+      else this.#context.journal.afterCommit(partition.number, () => position.remaining--);
       return;
     }
     const stored = known.waiting.get(key);

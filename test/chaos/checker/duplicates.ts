@@ -44,7 +44,7 @@ const isWithin = ({ receivedAt, answeredAt }: Request, from: number, until: numb
   receivedAt <= until && (answeredAt ?? receivedAt) >= from - UNRECORDED_MS;
 
 /** The sender can't have known of the success, or says that it did not: whether it may say so is for C9 to judge. */
-function wasAnswerLost(request: Request, { attempts }: Delivery): boolean {
+export function wasAnswerLost(request: Request, { attempts }: Delivery): boolean {
   if (request.answer !== 'full') return true;
   return attempts.some((one) => isOf(one, request) && one.outcome === 'unknown');
 }

@@ -1,10 +1,11 @@
 // How often an event was sent again although its receiver had accepted it, against the faults that happened in between.
+import { wasAnswerLost } from '../checker/duplicates.ts';
 import type { Delivery } from '../checker/facts.ts';
 import { loadFacts } from '../checker/load-facts.ts';
 import type { Fault } from '../checker/index.ts';
 
 export interface Repeats {
-  /** Requests for what had been accepted, with an answer that was written whole. */
+  /** Requests for what had been accepted, with an answer that was written whole, and on record as that. */
   total: number;
   /** By row of the fault matrix and what was done; a repeat counts for each fault since the acceptance. */
   byFault: Record<string, number>;
@@ -20,15 +21,17 @@ export async function findRepeats(folder: string): Promise<Repeats> {
   return repeats;
 }
 
-function judge({ eventId, endpoint, requests }: Delivery, faults: readonly Fault[], repeats: Repeats): void {
+function judge(delivery: Delivery, faults: readonly Fault[], repeats: Repeats): void {
+  const { eventId, endpoint, requests } = delivery;
   const accepted = requests.filter(({ isAccepted, answer }) => isAccepted && answer === 'full');
-  const [first] = accepted;
-  if (first === undefined || accepted.length === 1) return;
-  const last = accepted.at(-1)!;
+  // An answer that came after its deadline is rightly asked for again. Whether a record may call it unknown is for C9 to judge.
+  const known = accepted.findIndex((request) => !wasAnswerLost(request, delivery));
+  const count = known < 0 ? 0 : accepted.length - 1 - known;
+  if (count === 0) return;
+  const [first, last] = [accepted[known]!, accepted.at(-1)!];
   const between = faults.filter(
     ({ isClean, beganAt, endedAt }) => !isClean && beganAt <= last.receivedAt && endedAt >= (first.answeredAt ?? 0),
   );
-  const count = accepted.length - 1;
   repeats.total += count;
   for (const { row, detail } of between) {
     const name = `${row} ${detail ?? ''}`;

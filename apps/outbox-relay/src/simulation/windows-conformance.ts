@@ -164,7 +164,8 @@ export function describeWindows(
   });
 
   describe(`any history of writers and relays (${where})`, () => {
-    it('publishes every committed event, none that was rolled back, each lane in order', async () => {
+    const bound = { timeout: histories * 4_000 };
+    it('publishes every committed event, none that was rolled back, each lane in order', bound, async () => {
       await startClean();
       await fc.assert(
         fc.asyncProperty(anyHistory, async ([steps, pageSize]) => {

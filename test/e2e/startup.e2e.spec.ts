@@ -1,7 +1,7 @@
 // How services start: with bad settings they end and say why; with servers that are away they wait, say so, and go on.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startReceiver, until } from '#testkit';
-import { type Environment, runToEnd, type ServiceName, type ServiceProcess } from './processes.ts';
+import { type Environment, runToEnd, type ServiceName, type ServiceProcess, STARTED_WITHIN_MS } from './processes.ts';
 import { type Proxy, proxyOf } from './proxy.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -88,7 +88,7 @@ describe('servers that are away', () => {
         const { ready, reasons } = await service.readiness();
         return !ready && reasons.some((one) => reason.test(one));
       },
-      { withinMs: 20_000, what: `${service.name} to name ${String(reason)}`, everyMs: 50 },
+      { withinMs: STARTED_WITHIN_MS, what: `${service.name} to name ${String(reason)}`, everyMs: 50 },
     ).catch(async (error: unknown) => {
       throw new Error(`${String(error)}: ${JSON.stringify(await service.readiness())}\n${service.tail()}`);
     });
@@ -113,7 +113,7 @@ describe('servers that are away', () => {
     await world.publishMany(endpoint.tenantId, 's', 3);
     await receiver.received(3);
     await receiver.close();
-  }, 90_000);
+  }, 180_000);
 
   it('are waited for when they go later: not ready with a reason, nothing lost, order kept', async () => {
     const [relay, consumer, api] = services as [ServiceProcess, ServiceProcess, ServiceProcess];
@@ -136,7 +136,7 @@ describe('servers that are away', () => {
     expect([...first.keys()]).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', '9', '10']);
     await receiver.close();
     for (const service of services) expect(service.log.filter((line) => line.level === 'fatal')).toEqual([]);
-  }, 90_000);
+  }, 180_000);
 
   it('are given up waiting for at SIGTERM, with code 0', async () => {
     await proxies.database.close();

@@ -1,12 +1,13 @@
-// Checks that our produce requests are, byte for byte, those of kafkajs.
+// Checks that our produce requests are, byte for byte, those of kafkajs, and that records are sorted for them as by kafkajs.
 import fc from 'fast-check';
 import { createRequire } from 'node:module';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { crc32c } from './crc32c.ts';
-import { type EncodeRequest, fasterEncoder } from './faster-produce.ts';
+import { type EncodeRequest, fasterEncoder, type GroupMessages, groupMessages } from './faster-produce.ts';
 
 const require = createRequire(import.meta.url);
 const original = require('kafkajs/src/protocol/requests/produce/v7/request.js') as EncodeRequest;
+const originalGrouping = require('kafkajs/src/producer/groupMessagesPerPartition.js') as GroupMessages;
 
 const text = fc.string({ unit: 'grapheme', maxLength: 90 });
 const bytes = fc.uint8Array({ maxLength: 300 }).map((data) => Buffer.from(data));
@@ -53,6 +54,19 @@ describe('fasterEncoder', () => {
     for (const extra of [{ producerId: 7 }, { compression: 1 }, { transactionalId: 'x' }]) {
       expect(fasterEncoder(given)({ acks: -1, timeout: 0, topicData: [], ...extra })).toEqual({});
     }
+  });
+});
+
+describe('groupMessages', () => {
+  it('sorts records as kafkajs does', () => {
+    const records = fc.array(fc.record({ partition: fc.nat(12), value: fc.nat() }), { maxLength: 60 });
+    fc.assert(
+      fc.property(records, fc.array(fc.constant({}), { maxLength: 2 }), (messages, partitionMetadata) => {
+        const partitioner = ({ message }: { message: unknown }) => (message as { partition: number }).partition;
+        const given = { topic: 'events', partitionMetadata, messages, partitioner };
+        expect(groupMessages(given)).toEqual(originalGrouping(given));
+      }),
+    );
   });
 });
 

@@ -27,7 +27,7 @@ const NO_PRODUCER_ID = -1n;
  * compressed, not idempotent, all records with the creation time `now`.
  * Source: Kafka protocol guide, "Produce API" and "Record Batch".
  */
-export function encodeProduceRequest({ acks, timeout, topicData }: ProduceRequest, now: number): Buffer {
+export function encodeProduceRequest({ acks, timeout, topicData }: ProduceRequest, now: number): RequestWriter {
   const sizes = topicData.map(({ partitions }) => partitions.map(({ messages }) => messages.map(recordBodyBytes)));
   const out = new RequestWriter(requestBytes(topicData, sizes));
   out.int16(-1); // no transaction
@@ -46,7 +46,7 @@ export function encodeProduceRequest({ acks, timeout, topicData }: ProduceReques
       out.data.writeInt32BE(out.at - sizeAt - 4, sizeAt);
     }
   }
-  return out.data.subarray(0, out.at);
+  return out;
 }
 
 function writeBatch(

@@ -1,12 +1,51 @@
-// Writes the fields of a Kafka request into one buffer.
+// Writes the fields of a Kafka request into one buffer, with its header in front.
 
+/** Kept free in front of the body. */
+const HEADER_ROOM = 128;
+/** Size, API key and version, correlation id, and the length of the client's name. */
+const FIXED_HEADER_BYTES = 14;
+
+export interface RequestHeader {
+  apiKey: number;
+  apiVersion: number;
+  correlationId: number;
+  clientId: string;
+}
+
+/** Stands for an encoder of kafkajs, as what a request's `encode` gives. */
 export class RequestWriter {
   readonly data: Buffer;
-  at = 0;
+  at = HEADER_ROOM;
 
   /** `bytes`: at least as many as will be written. */
   constructor(bytes: number) {
-    this.data = Buffer.allocUnsafe(bytes);
+    this.data = Buffer.allocUnsafe(HEADER_ROOM + bytes);
+  }
+
+  get buf(): Buffer {
+    return this.data;
+  }
+
+  /** What was written: the request's body. */
+  get buffer(): Buffer {
+    return this.data.subarray(HEADER_ROOM, this.at);
+  }
+
+  /** The request as it is sent, its body where it lies; null where the client's name leaves no room. Source: Kafka protocol guide, "Request Header v1". */
+  framed({ apiKey, apiVersion, correlationId, clientId }: RequestHeader): Buffer | null {
+    const nameBytes = Buffer.byteLength(clientId);
+    const start = HEADER_ROOM - FIXED_HEADER_BYTES - nameBytes;
+    if (start < 0) return null;
+    const end = this.at;
+    this.at = start;
+    this.int32(end - start - 4);
+    this.int16(apiKey);
+    this.int16(apiVersion);
+    this.int32(correlationId);
+    this.int16(nameBytes);
+    this.text(clientId);
+    this.at = end;
+    return this.data.subarray(start, end);
   }
 
   int8(value: number): void {

@@ -1,10 +1,10 @@
 // One kafkajs instance with its sockets, so that it can be cut off at once and replaced by a fresh one.
 import { type Clock, type Random, systemClock } from '#clock';
-import type { ISocketFactory, KafkaConfig, SASLOptions } from 'kafkajs';
+import type { ISocketFactory, Kafka, KafkaConfig, SASLOptions } from 'kafkajs';
 import net from 'node:net';
 import tls from 'node:tls';
 import { clientLogs } from './client-logs.ts';
-import { Kafka, logLevel } from './kafkajs.ts';
+import { Kafka as KafkaJs, logLevel } from './kafkajs.ts';
 import type { KafkaLogger } from './port.ts';
 
 export interface KafkaSettings {
@@ -90,7 +90,7 @@ function openLink(config: KafkaConfig, onLastSocketClosed: (() => void) | undefi
     return socket;
   };
   return {
-    kafka: new Kafka({ ...config, socketFactory }),
+    kafka: new KafkaJs({ ...config, socketFactory }),
     openSockets: () => established.size,
     destroy: () => {
       destroyed = true;

@@ -4,6 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Sample } from './checker/history.ts';
 import { usageOf } from './fleet.ts';
 import { Journal } from './journal.ts';
+import { StallWatch } from './stall-watch.ts';
 import type { World } from './world.ts';
 
 const SAMPLE_EVERY_MS = 5_000;
@@ -16,12 +17,14 @@ export class Sampler {
   readonly #world: World;
   readonly #journal: Journal;
   readonly #timer: NodeJS.Timeout;
+  readonly #stallWatch: StallWatch;
   readonly #lateness = monitorEventLoopDelay({ resolution: 10 });
   #running: Promise<void> = Promise.resolve();
 
   constructor(world: World) {
     this.#world = world;
     this.#journal = new Journal(join(world.folder, 'samples.jsonl'));
+    this.#stallWatch = new StallWatch(world.folder);
     this.#lateness.enable();
     this.#timer = setInterval(() => {
       this.#running = this.#take();
@@ -34,6 +37,7 @@ export class Sampler {
     await this.#running;
     await this.#take();
     this.#lateness.disable();
+    this.#stallWatch[Symbol.dispose]();
     this.#journal[Symbol.dispose]();
   }
 

@@ -32,3 +32,7 @@ export async function freePorts(count: number, random: () => number = Math.rando
   if (ports.length < count) throw new Error(`found only ${ports.length} of ${count} free ports on 127.0.0.1`);
   return ports;
 }
+
+export async function freePort(): Promise<number> {
+  return (await freePorts(1))[0]!;
+}

@@ -9,7 +9,7 @@ import { openDataSource } from '#database/typeorm';
 import { SecretBox } from '#endpoints';
 import { checkNewEndpoint, createEndpoint, endpointsEntities, putTenant } from '#endpoints/admin';
 import { AddressGuard } from '#http-delivery';
-import { freePorts, serviceCommand } from '../../deploy/local/index.ts';
+import { freePort, serviceCommand } from '../../deploy/local/index.ts';
 import { tenantIdOf } from './load.ts';
 import type { Options } from './options.ts';
 import { type Child, startService } from './processes.ts';
@@ -149,7 +149,7 @@ export class Deployment implements AsyncDisposable {
 
   async #startServices(): Promise<void> {
     const start = async (name: 'relay' | 'consumer', script: string) => {
-      const [port] = (await freePorts(1)) as [number];
+      const port = await freePort();
       if (name === 'consumer') this.#consumerPort = port;
       const child = this.#start(name, script, this.#profileFlags(name), port);
       this.#services.push(child);

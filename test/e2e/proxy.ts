@@ -1,6 +1,6 @@
 // A TCP proxy in front of one server: closed it refuses connections, and closing it cuts those that stand.
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { freePorts } from '../../deploy/local/index.ts';
+import { freePort } from '../../deploy/local/index.ts';
 
 export class Proxy {
   readonly port: number;
@@ -49,8 +49,7 @@ export class Proxy {
 export async function proxyOf(address: string): Promise<{ proxy: Proxy; through: string }> {
   const url = new URL(address.includes('://') ? address : `tcp://${address}`);
   // Not one that the system gives to outgoing connections: those that ask in vain while the proxy is closed might get it.
-  const [port] = await freePorts(1);
-  const proxy = new Proxy(port!, { host: url.hostname, port: Number(url.port) });
+  const proxy = new Proxy(await freePort(), { host: url.hostname, port: Number(url.port) });
   url.hostname = '127.0.0.1';
   url.port = String(proxy.port);
   return { proxy, through: address.includes('://') ? url.href : url.host };

@@ -1,7 +1,7 @@
 // Receivers that refuse, hang, lie and flood (F18, F20–F25), against a built consumer: what it makes of each, and that it stays as it was.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Receiver, startReceiver, until } from '#testkit';
-import { freePorts } from '../../../deploy/local/index.ts';
+import { freePort } from '../../../deploy/local/index.ts';
 import type { ServiceProcess } from '../../e2e/processes.ts';
 import { createWorld, type Endpoint, type World } from '../../e2e/world.ts';
 import { pathOf, type RogueName, type RogueReceiver, startRogueReceiver, startTrap } from './rogue-receiver.ts';
@@ -121,7 +121,7 @@ describe('a receiver that', () => {
   const endpoints = new Map<string, Endpoint>();
 
   beforeAll(async () => {
-    [closedPort] = (await freePorts(1)) as [number];
+    closedPort = await freePort();
     [selfSigned, plain] = await Promise.all([startReceiver({ https: true }), startReceiver()]);
     for (const { what, url } of cases) {
       endpoints.set(what, await world.createEndpoint({ url: url(), maxRetries: 1, ...QUICK }));

@@ -1,8 +1,8 @@
 // Where the demo runs: servers, ports, keys and token, taken from the environment as far as it has them.
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { isFree } from '../../../../deploy/local/index.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -68,12 +68,4 @@ export function saveEnvironment(directory: string, values: Readonly<Record<strin
   mkdirSync(directory, { recursive: true });
   const lines = Object.entries(values).map(([name, value]) => `export ${name}='${value}'\n`);
   writeFileSync(join(directory, 'demo.env'), lines.join(''), { mode: 0o600 });
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)));
-  });
 }

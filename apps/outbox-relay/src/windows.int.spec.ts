@@ -102,6 +102,11 @@ describe('broken SQL', () => {
   it.each<[what: string, from: string, to: string]>([
     ['pages cut by transaction', 'ORDER BY e.id LIMIT $6', 'ORDER BY e.xid, e.id LIMIT $6'],
     ['transactions that were running are forgotten', 'e.xid = running.xid AND', 'false AND'],
+    [
+      'ids that nobody has drawn yet',
+      `coalesce(pg_sequence_last_value('outbox.event_id'), 0)`,
+      `pg_sequence_last_value('outbox.event_id') + 32`,
+    ],
   ])('is found out: %s', async (_what, from, to) => {
     const sessions = breaking(pool, (sql) => {
       const parts = sql.split(from);

@@ -1,5 +1,6 @@
 // Finds the events that a lane misses: the outbox has no index by stream, so ranges of ids are read, newest first, for many streams at once.
 import { prepared, type Queryable } from '#database';
+import { lastDrawnIdSql } from './last-drawn-id.ts';
 
 /** The shards that `holder` holds. */
 export async function findHeldShards(db: Queryable, holder: string): Promise<number[]> {
@@ -44,7 +45,7 @@ export async function findIdRange(db: Queryable, shard: number): Promise<{ lowes
     db,
     'outbox_find_id_range',
     `SELECT (SELECT e.id FROM outbox.event e WHERE e.shard = $1 ORDER BY e.id LIMIT 1) AS lowest_id,
-            (SELECT last_value - (NOT is_called)::int FROM outbox.event_id) AS last_drawn_id`,
+            ${lastDrawnIdSql} AS last_drawn_id`,
     [shard],
   );
   return { lowestId: rows[0]!.lowest_id ?? 0, lastDrawnId: rows[0]!.last_drawn_id };

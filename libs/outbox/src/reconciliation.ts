@@ -1,5 +1,6 @@
 // The reconciler's side of the outbox: windows over what was published, page by page, and what each page's events are addressed to.
 import { prepared, type Queryable } from '#database';
+import { lastDrawnIdSql } from './last-drawn-id.ts';
 
 /**
  * A window of published events that are to be compared with the delivery side: rows whose transaction was not visible in
@@ -64,7 +65,7 @@ export async function findReconciliationWindows(db: Queryable, holder: string): 
             s.prev::text AS published, s.floor_id AS published_floor_id,
             r.system_identifier IS DISTINCT FROM s.system_identifier
               OR pg_snapshot_xmax(r.prev) > pg_snapshot_xmax(pg_current_snapshot()) AS is_foreign,
-            (SELECT last_value - (NOT is_called)::int FROM outbox.event_id) AS last_drawn_id
+            ${lastDrawnIdSql} AS last_drawn_id
        FROM outbox.shard s JOIN outbox.reconciliation r ON r.shard = s.shard
       WHERE s.holder = $1 AND s.lease_until > clock_timestamp()
         AND NOT EXISTS (SELECT FROM outbox.republish_request o WHERE o.shard = s.shard AND o.done_at IS NULL)

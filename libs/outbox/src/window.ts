@@ -1,5 +1,6 @@
 // The relay's SQL: snapshot windows over outbox.event, cut by id, and the fenced progress of each shard.
 import { prepared, type Queryable } from '#database';
+import { lastDrawnIdSql } from './last-drawn-id.ts';
 import {
   instantColumn,
   type OutboxRow,
@@ -64,7 +65,7 @@ CROSS JOIN LATERAL (
   ) both_arms ORDER BY id LIMIT $6) page_of_shard
 ) p WHERE p.bytes_before < ${PAGE_BYTES}
 UNION ALL
-SELECT pg_current_snapshot()::text, (SELECT last_value - (NOT is_called)::int FROM outbox.event_id),
+SELECT pg_current_snapshot()::text, ${lastDrawnIdSql},
   NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL`;
 
 type RawRow = RawOutboxRow & { snapshot: string | null; last_drawn_id: number | null };

@@ -1,9 +1,10 @@
 // Carries the sticky assignment through Kafka's group protocol, as a partition assigner of kafkajs.
-import kafkajs, { type Cluster, type MemberMetadata as GroupMemberMetadata, type PartitionAssigner } from 'kafkajs';
+import type { Cluster, MemberMetadata as GroupMemberMetadata, PartitionAssigner } from 'kafkajs';
 import { KafkaFault } from './fault.ts';
+import { AssignerProtocol } from './kafkajs.ts';
 import { assignSticky, type Claim, type GroupMember } from './sticky-assignment.ts';
 
-const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol;
+const { MemberAssignment, MemberMetadata } = AssignerProtocol;
 
 /** All members of a group must offer a protocol of the same name; a different meaning of the bytes needs another name. */
 export const STICKY_PROTOCOL = 'waybill-sticky-copartition';

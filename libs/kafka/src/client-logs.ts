@@ -1,9 +1,9 @@
 // Sends kafkajs's log lines through our logger: quieter, and once per half-minute where it would flood.
 import type { Clock } from '#clock';
-import kafkajs, { type logCreator, type LogEntry } from 'kafkajs';
+import type { logCreator, LogEntry } from 'kafkajs';
+import { logLevel } from './kafkajs.ts';
 import type { KafkaLogger } from './port.ts';
 
-const { logLevel } = kafkajs;
 const WINDOW_MS = 30_000;
 const MAX_KINDS = 200;
 

@@ -1,14 +1,9 @@
 // Makes the port's producers, consumers and admins out of one set of settings.
 import { KafkaJsAdmin } from './admin.ts';
 import { KafkaJsConsumer } from './consumer.ts';
-import { installFasterFetch } from './faster-fetch.ts';
-import { installFasterProduce } from './faster-produce.ts';
 import { type KafkaSettings, linkFactory } from './link.ts';
 import type { KafkaClient } from './port.ts';
 import { KafkaJsProducer } from './producer.ts';
-
-installFasterProduce();
-installFasterFetch();
 
 /**
  * Connects to nothing by itself. Each producer, consumer and admin has its own connections (about two sockets per

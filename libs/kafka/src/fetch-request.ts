@@ -23,7 +23,7 @@ const TOPIC_BYTES = 6;
 const PARTITION_BYTES = 28;
 
 /** Body of the request, outside of fetch sessions. Source: Kafka protocol guide, "Fetch API". */
-export function encodeFetchRequest(request: FetchRequest): Buffer {
+export function encodeFetchRequest(request: FetchRequest): RequestWriter {
   const { topics, rackId } = request;
   const out = new RequestWriter(requestBytes(request));
   out.int32(request.replicaId);
@@ -49,7 +49,7 @@ export function encodeFetchRequest(request: FetchRequest): Buffer {
   out.int32(0); // topics that a session shall forget
   out.int16(Buffer.byteLength(rackId));
   out.text(rackId);
-  return out.data;
+  return out;
 }
 
 function requestBytes({ topics, rackId }: FetchRequest): number {

@@ -1,21 +1,19 @@
 // Puts our code in the place of a module of kafkajs.
 import { createRequire } from 'node:module';
+import type { RequestWriter } from './request-writer.ts';
 
 /** A request as kafkajs sends it. */
 export interface EncodedRequest {
   apiKey: number;
   apiVersion: number;
   apiName: string;
+  /** `buffer` is the body; kafkajs takes it if `buf` is a Buffer, too. */
   encode: () => Promise<{ buf: Buffer; buffer: Buffer }>;
 }
 
 /** The same request with another body, which is made when it is sent. */
-export function withBody(request: EncodedRequest, bodyOf: () => Buffer): EncodedRequest {
-  const encode = () => {
-    const buffer = bodyOf();
-    return Promise.resolve({ buf: buffer, buffer });
-  };
-  return { ...request, encode };
+export function withBody(request: EncodedRequest, bodyOf: () => RequestWriter): EncodedRequest {
+  return { ...request, encode: () => Promise.resolve(bodyOf()) };
 }
 
 /**

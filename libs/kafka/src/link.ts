@@ -1,9 +1,10 @@
 // One kafkajs instance with its sockets, so that it can be cut off at once and replaced by a fresh one.
 import { type Clock, type Random, systemClock } from '#clock';
-import kafkajs, { type ISocketFactory, type Kafka, type KafkaConfig, type SASLOptions } from 'kafkajs';
+import type { ISocketFactory, Kafka, KafkaConfig, SASLOptions } from 'kafkajs';
 import net from 'node:net';
 import tls from 'node:tls';
 import { clientLogs } from './client-logs.ts';
+import { Kafka as KafkaJs, logLevel } from './kafkajs.ts';
 import type { KafkaLogger } from './port.ts';
 
 export interface KafkaSettings {
@@ -53,7 +54,7 @@ export function linkFactory(settings: KafkaSettings): LinkFactory {
     authenticationTimeout: requestTimeoutMs,
     requestTimeout: requestTimeoutMs,
     retry: RETRY,
-    logLevel: kafkajs.logLevel.WARN,
+    logLevel: logLevel.WARN,
     logCreator: clientLogs(logger, clock),
     ...(settings.sasl ? { sasl: settings.sasl as SASLOptions } : {}),
     ...(settings.ssl ? { ssl: settings.ssl === true ? true : { ca: [settings.ssl.ca] } } : {}),
@@ -89,7 +90,7 @@ function openLink(config: KafkaConfig, onLastSocketClosed: (() => void) | undefi
     return socket;
   };
   return {
-    kafka: new kafkajs.Kafka({ ...config, socketFactory }),
+    kafka: new KafkaJs({ ...config, socketFactory }),
     openSockets: () => established.size,
     destroy: () => {
       destroyed = true;

@@ -1,6 +1,6 @@
 // Encodes a Kafka Produce request (version 7) in one buffer.
 import { crc32c } from './crc32c.ts';
-import { RequestWriter } from './request-writer.ts';
+import type { RequestWriter } from './request-writer.ts';
 
 export interface ProduceMessage {
   key?: string | Buffer | null;
@@ -17,44 +17,47 @@ export interface ProduceRequest {
   }[];
 }
 
-/** From the base offset to the records: the fixed part of a record batch of magic 2. */
-const BATCH_HEADER_BYTES = 61;
 const MAGIC = 2;
 const NO_PRODUCER_ID = -1n;
+const REQUEST_BYTES = 12;
+/** A topic's or a partition's own fields, and those of a record batch in front of its records, rounded up. */
+const FIELD_BYTES = 80;
+/** Of a record's own fields and of two length prefixes, rounded up. */
+const RECORD_FIELD_BYTES = 32;
+const PREFIX_BYTES = 5;
 
 /**
  * Body of the request: nullable transactional id, acks, timeout, topics with partitions with one record batch each, not
  * compressed, not idempotent, all records with the creation time `now`.
  * Source: Kafka protocol guide, "Produce API" and "Record Batch".
  */
-export function encodeProduceRequest({ acks, timeout, topicData }: ProduceRequest, now: number): Buffer {
-  const sizes = topicData.map(({ partitions }) => partitions.map(({ messages }) => messages.map(recordBodyBytes)));
-  const out = new RequestWriter(requestBytes(topicData, sizes));
+export function writeProduceRequest(
+  out: RequestWriter,
+  { acks, timeout, topicData }: ProduceRequest,
+  now: number,
+): void {
+  out.makeRoom(REQUEST_BYTES);
   out.int16(-1); // no transaction
   out.int16(acks);
   out.int32(timeout);
   out.int32(topicData.length);
-  for (const [t, { topic, partitions }] of topicData.entries()) {
+  for (const { topic, partitions } of topicData) {
+    out.makeRoom(FIELD_BYTES + bytesAtMost(topic));
     out.int16(Buffer.byteLength(topic));
     out.text(topic);
     out.int32(partitions.length);
-    for (const [p, { partition, messages }] of partitions.entries()) {
+    for (const { partition, messages } of partitions) {
+      out.makeRoom(FIELD_BYTES);
       out.int32(partition);
       const sizeAt = out.at;
       out.int32(0);
-      writeBatch(out, messages, sizes[t]![p]!, now);
-      out.data.writeInt32BE(out.at - sizeAt - 4, sizeAt);
+      writeBatch(out, messages, now);
+      out.buf.writeInt32BE(out.at - sizeAt - 4, sizeAt);
     }
   }
-  return out.data.subarray(0, out.at);
 }
 
-function writeBatch(
-  out: RequestWriter,
-  messages: readonly ProduceMessage[],
-  sizes: readonly number[],
-  now: number,
-): void {
+function writeBatch(out: RequestWriter, messages: readonly ProduceMessage[], now: number): void {
   const start = out.at;
   out.int64(0n); // base offset: the broker's to decide
   out.int32(0); // length, below
@@ -70,63 +73,36 @@ function writeBatch(
   out.int16(0);
   out.int32(0);
   out.int32(messages.length);
-  for (let i = 0; i < messages.length; i++) writeRecord(out, messages[i]!, i, sizes[i]!);
-  out.data.writeInt32BE(out.at - start - 12, start + 8);
-  out.data.writeUInt32BE(crc32c(out.data, checkedFrom, out.at), checkedFrom - 4);
+  for (let i = 0; i < messages.length; i++) writeRecord(out, messages[i]!, i);
+  out.buf.writeInt32BE(out.at - start - 12, start + 8);
+  out.buf.writeUInt32BE(crc32c(out.buf, checkedFrom, out.at), checkedFrom - 4);
 }
 
-function writeRecord(
-  out: RequestWriter,
-  { key, value, headers }: ProduceMessage,
-  offsetDelta: number,
-  size: number,
-): void {
-  out.varint(size);
+function writeRecord(out: RequestWriter, message: ProduceMessage, offsetDelta: number): void {
+  const { key, value, headers } = message;
+  let count = 0;
+  let room = RECORD_FIELD_BYTES + bytesAtMost(key) + bytesAtMost(value);
+  for (const name in headers) {
+    room += 2 * PREFIX_BYTES + bytesAtMost(name) + bytesAtMost(headers[name]);
+    count++;
+  }
+  out.makeRoom(room);
+  const start = out.beginPrefixed();
   out.int8(0); // attributes: none are defined
   out.varint(0); // time since the batch's first timestamp
   out.varint(offsetDelta);
   out.bytes(key ?? null);
   out.bytes(value);
-  const names = headers ? Object.keys(headers) : [];
-  out.varint(names.length);
-  for (const name of names) {
-    out.bytes(name);
-    out.bytes(headers![name]!);
-  }
-}
-
-function recordBodyBytes({ key, value, headers }: ProduceMessage, offsetDelta: number): number {
-  let size = 2 + varintBytes(offsetDelta) + prefixedBytes(key ?? null) + prefixedBytes(value);
-  let count = 0;
+  out.varint(count);
   for (const name in headers) {
-    size += prefixedBytes(name) + prefixedBytes(headers[name]!);
-    count++;
+    out.bytes(name);
+    out.bytes(headers[name]!);
   }
-  return size + varintBytes(count);
+  out.endPrefixed(start);
 }
 
-/** An upper bound: the prefix of a record's length takes at most 5 bytes. */
-function requestBytes(topicData: ProduceRequest['topicData'], sizes: readonly (readonly number[][])[]): number {
-  let total = 12;
-  for (const [t, { topic }] of topicData.entries()) {
-    total += 6 + Buffer.byteLength(topic);
-    for (const bodies of sizes[t]!) {
-      total += 8 + BATCH_HEADER_BYTES;
-      for (const body of bodies) total += body + 5;
-    }
-  }
-  return total;
-}
-
-function prefixedBytes(value: string | Buffer | null): number {
-  if (value === null) return 1;
-  const length = typeof value === 'string' ? Buffer.byteLength(value) : value.length;
-  return varintBytes(length) + length;
-}
-
-/** Of a number that is not negative, zigzag encoded. */
-function varintBytes(value: number): number {
-  let bytes = 1;
-  for (let rest = value >>> 6; rest !== 0; rest >>>= 7) bytes++;
-  return bytes;
+/** A character of a string, as UTF-16 counts them, takes at most three bytes of UTF-8. */
+function bytesAtMost(value: string | Buffer | null | undefined): number {
+  if (value == null) return 0;
+  return typeof value === 'string' ? 3 * value.length : value.length;
 }

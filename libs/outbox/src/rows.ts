@@ -60,7 +60,12 @@ export async function queryRows<R extends RawOutboxRow>(
   text: string,
   values: unknown[],
 ): Promise<R[]> {
-  return (await db.query<R>({ name, text, values, types })).rows;
+  const result = await db.query<R>({ name, text, values, types });
+  const { rows } = result;
+  // A result of pg outlives V8's young collections: only a full one frees it, and the rows with it. Two thirds of a relay's
+  // pages were copied into the old heap for that, and collecting them was half of its processor time.
+  result.rows = [];
+  return rows;
 }
 
 export function toOutboxRow(row: RawOutboxRow): OutboxRow {

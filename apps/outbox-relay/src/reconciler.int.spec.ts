@@ -290,6 +290,23 @@ describe('the reconciler', () => {
     expect(await requested()).toEqual([lost]);
   });
 
+  it('finds the event that the relay itself has passed over, by a floor that was too high', async () => {
+    await relayAll();
+    relay.kill();
+    await expireLeases(pool);
+    await pool.query('UPDATE outbox.shard SET floor_id = floor_id + 32');
+    relay = newRelay();
+    await relayAll();
+    newHealing();
+    await reconcile();
+    const passedOver = await publish(pool, 'stream-1');
+    await relayAll();
+    expect(arrivals).toEqual([]);
+    await reconcile();
+    expect(await requested()).toEqual([passedOver]);
+    expect((await answerRequests()).map(({ eventId }) => eventId)).toEqual([passedOver]);
+  });
+
   it('asks again, less and less often, while something stays unknown, and never goes past it', async () => {
     const lost = await publish(pool, 'stream-1');
     await relayAll();

@@ -8,13 +8,7 @@ export const consumerMutants: readonly Mutant[] = [
   {
     name: 'an offset is done when its record is received',
     breaks: 'P2',
-    edits: [
-      edit(
-        'libs/lane/src/offsets.ts',
-        'this.#records[this.#head]!.remaining === 0',
-        'this.#records[this.#head]!.remaining < 1e9',
-      ),
-    ],
+    edits: [edit('libs/lane/src/offsets.ts', 'this.#records[this.#head]!.isDone', 'true')],
     world: 'everyday',
     seed: 1,
   },
@@ -25,7 +19,7 @@ export const consumerMutants: readonly Mutant[] = [
       edit(
         consumer('journal.ts'),
         '    delivery.stored = true;\n',
-        '    delivery.stored = true;\n    for (const position of delivery.positions.splice(0)) position.remaining--;\n',
+        '    delivery.stored = true;\n    for (const position of delivery.positions.splice(0)) position.settle();\n',
       ),
     ],
     world: 'everyday',
@@ -38,7 +32,7 @@ export const consumerMutants: readonly Mutant[] = [
       edit(
         consumer('journal.ts'),
         '    this.#pending.batch.finished.push(',
-        '    for (const position of delivery.positions.splice(0)) position.remaining--;\n    this.#pending.batch.finished.push(',
+        '    for (const position of delivery.positions.splice(0)) position.settle();\n    this.#pending.batch.finished.push(',
       ),
     ],
     world: 'everyday',

@@ -135,7 +135,7 @@ function questionOf({ lane, sequence, event }: Claim): SequenceClaim {
 }
 
 function finish({ positions }: Claim): void {
-  for (const position of positions) position.remaining--;
+  for (const position of positions) position.settle();
 }
 
 /** Of an event that was not sent, and will not be. */

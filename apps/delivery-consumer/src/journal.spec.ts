@@ -1,10 +1,10 @@
 // Checks what is written together, what follows a commit, and what is forgotten with a lost partition.
 import type { CommitResult } from '#deliveries';
-import { type Delivery, Lane } from '#lane';
+import { type Delivery, Lane, RecordPosition } from '#lane';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Journal } from './journal.ts';
 
-const positionOf = (offset: number) => ({ offset, bytes: 0, remaining: 1 });
+const positionOf = (offset: number) => new RecordPosition(offset, 1, 0, { records: 0, bytes: 0 });
 const delivery = (sequence: number, position = positionOf(sequence)): Delivery =>
   ({ sequence, stored: false, positions: [position], event: { eventId: `event-${sequence}` } }) as unknown as Delivery;
 const lane = (partition: number) =>
@@ -24,12 +24,12 @@ beforeEach(() => {
 
 describe('the journal', () => {
   it('calls a delivery’s records done when its row is committed, not before', () => {
-    const position = { offset: 1, bytes: 0, remaining: 1 };
+    const position = positionOf(1);
     journal.insert(0, delivery(1, position), 'pending');
     const cut = journal.cut();
-    expect(position.remaining).toBe(1);
+    expect(position.isDone).toBe(false);
     journal.committed(cut, owns(0));
-    expect([position.remaining, journal.isEmpty]).toEqual([0, true]);
+    expect([position.isDone, journal.isEmpty]).toEqual([true, true]);
   });
 
   it('offers the same batch again until it is committed, and what came meanwhile after it', () => {

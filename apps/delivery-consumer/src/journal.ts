@@ -137,6 +137,6 @@ function emptyCut(): Cut {
 }
 
 function finishPositions(delivery: Delivery): void {
-  for (const position of delivery.positions) position.remaining--;
+  for (const position of delivery.positions) position.settle();
   delivery.positions.length = 0;
 }

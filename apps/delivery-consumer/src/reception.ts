@@ -178,15 +178,15 @@ export class Reception {
     if (inMemory || known.terminal.has(key)) {
       this.#context.metrics.duplicateRecords.inc();
       const waiting = inMemory?.queue[0];
-      if (!waiting) position.remaining--;
+      if (!waiting) position.settle();
       else if (!waiting.stored) waiting.positions.push(position);
       // On record, or about to be: it may wait for as long as its endpoint is paused, and its record must not.
-      else this.#context.journal.afterCommit(partition.number, () => position.remaining--);
+      else this.#context.journal.afterCommit(partition.number, () => position.settle());
       return;
     }
     const stored = known.waiting.get(key);
     if (stored) {
-      position.remaining--;
+      position.settle();
       return this.#runner.adoptUnordered(partition, stored);
     }
     const lane = this.#newLane(partition, event, endpointId, event.eventId);
@@ -229,7 +229,7 @@ export class Reception {
     const { logger, metrics, outgoing } = this.#context;
     logger.error({ partition: partition.number, offset: record.offset, reason }, 'record cannot be decoded');
     outgoing.deadLetterRecord(partition.number, record, reason, () => {
-      position.remaining--;
+      position.settle();
       metrics.deadLetters.inc({ reason: 'undecodable' });
     });
   }

@@ -3,25 +3,36 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OffsetTracker, type RecordPosition } from './index.ts';
 
+function finish(position: RecordPosition): void {
+  while (!position.isDone) position.settle();
+}
+
 describe('the offset tracker', () => {
   it('offers the offset after the last record below which all are done', () => {
     const tracker = new OffsetTracker();
     const [first, second, third] = [10, 12, 13].map((offset) => tracker.receive(offset, 1, 100)!);
-    second!.remaining--;
+    second!.settle();
     expect(tracker.committable()).toBeNull();
-    first!.remaining--;
+    first!.settle();
     expect(tracker.committable()).toBe(13);
-    third!.remaining--;
+    third!.settle();
     expect(tracker.committable()).toBe(14);
   });
 
   it('counts a record done when the last of its deliveries is', () => {
     const tracker = new OffsetTracker();
     const position = tracker.receive(0, 2, 100)!;
-    position.remaining--;
+    position.settle();
     expect([tracker.committable(), tracker.pending]).toEqual([null, { records: 1, bytes: 100 }]);
-    position.remaining--;
+    position.settle();
     expect([tracker.committable(), tracker.pending]).toEqual([1, { records: 0, bytes: 0 }]);
+  });
+
+  it('holds only what is not done, also behind a record that stays open', () => {
+    const tracker = new OffsetTracker();
+    const [, second] = [0, 1, 2].map((offset) => tracker.receive(offset, 1, 100)!);
+    second!.settle();
+    expect([tracker.committable(), tracker.pending]).toEqual([null, { records: 2, bytes: 200 }]);
   });
 
   it('ignores offsets that it knows: positions fall back after each rejoin', () => {
@@ -60,19 +71,20 @@ describe('the offset tracker', () => {
         for (const [skipped, deliveries, isDoneAtOnce] of records) {
           offset += skipped + 1;
           const position = tracker.receive(offset, deliveries, 1)!;
-          if (isDoneAtOnce) position.remaining = 0;
-          if (position.remaining > 0) open.add(position);
+          if (isDoneAtOnce) finish(position);
+          if (!position.isDone) open.add(position);
+          expect(tracker.pending).toEqual({ records: open.size, bytes: open.size });
           const committable = tracker.committable();
           const lowest = Math.min(...[...open].map((one) => one.offset));
           expect(committable ?? 0).toBeLessThanOrEqual(lowest);
           if (committable !== null) tracker.committed(committable);
           if (open.size > 5) {
             const [oldest] = open;
-            oldest!.remaining = 0;
+            finish(oldest!);
             open.delete(oldest!);
           }
         }
-        for (const position of open) position.remaining = 0;
+        for (const position of open) finish(position);
         tracker.commitAgain();
         expect(tracker.committable()).toBe(records.length === 0 ? null : offset + 1);
         expect(tracker.pending).toEqual({ records: 0, bytes: 0 });

@@ -1,11 +1,40 @@
 // Which offset of a partition may be committed: everything below the lowest record that is not done.
 
-/** A record on the log and how many of its deliveries are not durable yet. */
-export interface RecordPosition {
+/** Records that are not done, and the bytes of their payloads. */
+export interface PendingRecords {
+  records: number;
+  bytes: number;
+}
+
+/** A record on the log, and how many of its deliveries are not durable yet. */
+export class RecordPosition {
   readonly offset: number;
-  /** Of its payload: what it holds in memory, near enough. */
-  readonly bytes: number;
-  remaining: number;
+  readonly #bytes: number;
+  readonly #pending: PendingRecords;
+  #remaining: number;
+
+  /** Counted in `pending` until it is done. `bytes`: of its payload, what it holds in memory, near enough. */
+  constructor(offset: number, deliveries: number, bytes: number, pending: PendingRecords) {
+    this.offset = offset;
+    this.#bytes = bytes;
+    this.#pending = pending;
+    this.#remaining = deliveries;
+    if (this.isDone) return;
+    pending.records++;
+    pending.bytes += bytes;
+  }
+
+  get isDone(): boolean {
+    return this.#remaining === 0;
+  }
+
+  /** One of its deliveries is durable. */
+  settle(): void {
+    this.#remaining--;
+    if (!this.isDone) return;
+    this.#pending.records--;
+    this.#pending.bytes -= this.#bytes;
+  }
 }
 
 export class OffsetTracker {
@@ -15,26 +44,24 @@ export class OffsetTracker {
   #next = -1;
   #done: number | null = null;
   #committable: number | null = null;
-  #pendingBytes = 0;
+  readonly #pending: PendingRecords = { records: 0, bytes: 0 };
+
+  /** What is in memory. A record that is done holds next to nothing, also while one below it keeps it from being committed. */
+  get pending(): Readonly<PendingRecords> {
+    return this.#pending;
+  }
 
   /** The offset after the last one received; 0 before the first. */
   get nextOffset(): number {
     return Math.max(0, this.#next);
   }
 
-  /** Records received and not below the committable offset, and their bytes. */
-  get pending(): { records: number; bytes: number } {
-    this.#advance();
-    return { records: this.#records.length - this.#head, bytes: this.#pendingBytes };
-  }
-
-  /** A record with `remaining` deliveries, or null when its offset is known: positions fall back after each rejoin. */
-  receive(offset: number, remaining: number, bytes: number): RecordPosition | null {
+  /** A record with as many deliveries, or null when its offset is known: positions fall back after each rejoin. */
+  receive(offset: number, deliveries: number, bytes: number): RecordPosition | null {
     if (offset < this.#next) return null;
     this.#next = offset + 1;
-    const position = { offset, remaining, bytes };
+    const position = new RecordPosition(offset, deliveries, bytes, this.#pending);
     this.#records.push(position);
-    this.#pendingBytes += bytes;
     return position;
   }
 
@@ -45,9 +72,8 @@ export class OffsetTracker {
   }
 
   #advance(): void {
-    while (this.#head < this.#records.length && this.#records[this.#head]!.remaining === 0) {
+    while (this.#head < this.#records.length && this.#records[this.#head]!.isDone) {
       this.#committable = this.#done = this.#records[this.#head]!.offset + 1;
-      this.#pendingBytes -= this.#records[this.#head]!.bytes;
       this.#head++;
     }
     if (this.#head > 1_000 && this.#head * 2 > this.#records.length) {

@@ -1,17 +1,20 @@
-// A dispatcher on a store and a log in memory: records that come a second time, to an owner that knows them from the database.
+// A dispatcher on a store and a log in memory: which records it is done with, and when it reads no further.
 import { FakeClock, seededRandom } from '#clock';
 import type { EndpointPolicy } from '#endpoints';
 import { encodeRecord, type WaybillEvent } from '#events';
+import type { HttpResult } from '#http-delivery';
 import { createLogger, createMetrics } from '#telemetry';
 import { beforeEach, expect, it } from 'vitest';
 import { defaultDispatcherOptions } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { createConsumerMetrics } from './metrics.ts';
+import type { Sender } from './ports.ts';
 import { EVENTS, MemoryLog, TOPIC_PREFIX } from './simulation/memory-log.ts';
 import { createMemoryStore, MemoryDatabase } from './simulation/memory-store.ts';
 
 const LEASE_MS = 3_000;
-const paused: EndpointPolicy = {
+const MOST_RECORDS = 100;
+const endpoint: EndpointPolicy = {
   id: '00000000-0000-4000-8000-00000000000a',
   tenantId: 'acme',
   url: 'https://receiver.example/',
@@ -25,7 +28,7 @@ const paused: EndpointPolicy = {
   successStatus: '2xx',
   onExhausted: 'block',
   maxConcurrency: 4,
-  enabled: false,
+  enabled: true,
   deleted: false,
   revision: 1,
 };
@@ -36,9 +39,19 @@ const unordered: WaybillEvent = {
   streamId: 'card-1',
   occurredAt: '2026-01-02T03:04:05Z',
   enqueuedAt: '2026-01-02T03:04:05.123456Z',
-  targets: [{ endpointId: paused.id, sequence: null }],
+  targets: [{ endpointId: endpoint.id, sequence: null }],
   payload: Buffer.from('{}'),
 };
+const ordered = (n: number, streamId: string): WaybillEvent => ({
+  ...unordered,
+  eventId: `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`,
+  type: 'ONBOARDING_COMPLETED',
+  streamId,
+  targets: [{ endpointId: endpoint.id, sequence: 1 }],
+});
+
+const answered = (): Promise<HttpResult> =>
+  Promise.resolve({ kind: 'response', statusCode: 200, headers: {}, bodyHead: '', durationMs: 1 });
 
 let clock: FakeClock;
 let database: MemoryDatabase;
@@ -48,11 +61,19 @@ beforeEach(() => {
   clock = new FakeClock(Date.parse('2026-01-02T03:04:06Z'));
   database = new MemoryDatabase(clock, 1);
   log = new MemoryLog();
-  log.append(EVENTS, 0, encodeRecord(unordered, 1));
 });
 
+interface Surroundings {
+  policy?: EndpointPolicy;
+  send?: Sender['send'];
+  onPause?: (partition: number) => void;
+}
+
 /** Owns the partition, and has read nothing of it yet. */
-async function newOwner(holder: string): Promise<Dispatcher> {
+async function newOwner(
+  holder: string,
+  { policy = endpoint, send = answered, onPause = () => undefined }: Surroundings,
+): Promise<Dispatcher> {
   const logger = createLogger('delivery-consumer', 'silent');
   const dispatcher = new Dispatcher(
     {
@@ -60,20 +81,21 @@ async function newOwner(holder: string): Promise<Dispatcher> {
       topicPrefix: TOPIC_PREFIX,
       leaseMs: LEASE_MS,
       flushIntervalMs: 75,
+      maxBufferedRecords: MOST_RECORDS,
       maxInFlight: 8,
       maxInFlightPerTenant: 8,
     },
     {
       store: createMemoryStore(database, holder, clock),
-      endpoints: { findPolicies: async () => [paused], findChanged: async () => [], pause: async () => undefined },
+      endpoints: { findPolicies: async () => [policy], findChanged: async () => [], pause: async () => undefined },
       log: {
         produce: async () => undefined,
         commit: async () => undefined,
-        pause: () => undefined,
+        pause: onPause,
         resume: () => undefined,
         rewind: () => undefined,
       },
-      sender: { send: () => Promise.reject(new Error('the endpoint is paused')) },
+      sender: { send },
       clock,
       random: seededRandom(1),
       logger,
@@ -89,24 +111,44 @@ async function newOwner(holder: string): Promise<Dispatcher> {
   return dispatcher;
 }
 
-/** Reads the log from its beginning, and writes what comes of it. */
-async function readAll(dispatcher: Dispatcher): Promise<void> {
-  dispatcher.receive(log.read(EVENTS, 0, 0, 100));
-  for (let turn = 0; turn < 3; turn++) {
+/** Reads the log from `offset` on, and writes what comes of it. */
+async function readAll(dispatcher: Dispatcher, offset = 0): Promise<void> {
+  dispatcher.receive(log.read(EVENTS, 0, offset, 100));
+  for (let turn = 0; turn < 100; turn++) {
     await new Promise((resolve) => setImmediate(resolve));
     await dispatcher.flush();
   }
 }
 
 it('is done with a record whose unordered delivery waits on record, whoever wrote it and whichever copy comes', async () => {
-  const first = await newOwner('first');
+  const policy = { ...endpoint, enabled: false };
+  log.append(EVENTS, 0, encodeRecord(unordered, 1));
+  const first = await newOwner('first', { policy });
   await readAll(first);
   expect(first.bufferedRecords).toBe(0);
   expect(database.waiting.size).toBe(1);
   // The first one's offsets were not committed: its successor has the delivery from the database, then the record again.
   clock.advance(LEASE_MS + 1);
-  const second = await newOwner('second');
+  const second = await newOwner('second', { policy });
   await second.tend();
   await readAll(second);
   expect(second.bufferedRecords).toBe(0);
+});
+
+it('reads on behind a request that hangs: only what is not done yet is held in memory', async () => {
+  const pauses: number[] = [];
+  const owner = await newOwner('owner', {
+    send: ({ headers }) => (headers['X-Webhook-Stream-Id'] === 'hanging' ? new Promise(() => undefined) : answered()),
+    onPause: (partition) => pauses.push(partition),
+  });
+  let offset = 0;
+  const publish = (streamId: string) => log.append(EVENTS, 0, encodeRecord(ordered(++offset, streamId), 1));
+  publish('hanging');
+  for (let page = 0; page < 3; page++) {
+    const from = offset - (page === 0 ? 1 : 0);
+    for (let n = 0; n < MOST_RECORDS * 0.6; n++) publish(`stream-${offset}`);
+    await readAll(owner, from);
+    expect(owner.bufferedRecords).toBe(1);
+  }
+  expect(pauses).toEqual([]);
 });

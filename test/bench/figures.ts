@@ -66,7 +66,7 @@ export function warningsOf(results: Results, yardstick: Shares): string[] {
 }
 
 function runsOf({ isolation, ...plain }: Results) {
-  const pairs = isolation ? [isolation.at200, isolation.atHalf] : [];
+  const pairs = isolation ? [...isolation.at200.pairs, ...isolation.atHalf.pairs] : [];
   return [...Object.values(plain), ...pairs.flatMap(({ undisturbed, disturbed }) => [undisturbed, disturbed])];
 }
 

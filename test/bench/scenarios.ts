@@ -5,7 +5,7 @@ import { type Crew, type Load, measure, type Measured } from './measure.ts';
 import type { Options, Scenario } from './options.ts';
 import type { Role } from './processes.ts';
 import type { Servers } from './servers.ts';
-import { rounded } from './statistics.ts';
+import { median, rounded } from './statistics.ts';
 import { UsageMonitor } from './usage.ts';
 import type { Yardstick } from './yardstick.ts';
 
@@ -31,6 +31,11 @@ export interface Isolation {
 }
 interface Comparison {
   rate: number;
+  pairs: Pair[];
+  /** The median of the pairs'. */
+  p99Ratio: number;
+}
+interface Pair {
   undisturbed: Measured;
   disturbed: Measured;
   p99Ratio: number;
@@ -87,29 +92,35 @@ async function warmUp(run: (load: Partial<Load>) => Promise<Measured>, { crew }:
   await run({ events: WARM_UP_EVENTS, streams: 1_000, receiverDelayMs: 0, failureShare: 0 });
 }
 
+/** One stall of the machine in a pair decides its p99. */
+const PAIRS = 3;
+
 /** Healthy streams with and without bad ones at the same endpoint: at the fixed rate, and at half of what was possible. */
 async function isolation(
   run: (load: Partial<Load>) => Promise<Measured>,
   { options, crew }: Bench,
   known: RateOf | undefined,
 ): Promise<Isolation> {
+  const seconds = Math.ceil(options.seconds / 2);
   const measured = async (rate: number, disturbed: boolean) => {
     crew.onProgress(`isolation: ${rate}/s, ${disturbed ? '1 % of the streams fail, 1 % hang' : 'undisturbed'}`);
-    return run({ ...steady(options, rate), disturbed });
+    return run({ ...steady({ ...options, seconds }, rate), disturbed });
   };
-  const compared = (rate: number, undisturbed: Measured, disturbed: Measured): Comparison => {
-    const p99Ratio = rounded(disturbed.latencyMs.p99 / undisturbed.latencyMs.p99, 2);
-    return { rate, undisturbed, disturbed, p99Ratio };
+  const compared = async (rate: number): Promise<Comparison> => {
+    const pairs: Pair[] = [];
+    for (let n = 0; n < PAIRS; n++) {
+      const [undisturbed, disturbed] = [await measured(rate, false), await measured(rate, true)];
+      const p99Ratio = rounded(disturbed.latencyMs.p99 / undisturbed.latencyMs.p99, 2);
+      pairs.push({ undisturbed, disturbed, p99Ratio });
+    }
+    return { rate, pairs, p99Ratio: median(pairs.map(({ p99Ratio }) => p99Ratio)) };
   };
   if (known === undefined) crew.onProgress('isolation: looking for the maximum');
   const { perSecond: maxPerSecond } = known ?? (await run({}));
-  const half = Math.round(maxPerSecond / 2);
-  const calm = [await measured(options.rate, false), await measured(half, false)] as const;
-  const rough = [await measured(options.rate, true), await measured(half, true)] as const;
   return {
     maxPerSecond,
-    at200: compared(options.rate, calm[0], rough[0]),
-    atHalf: compared(half, calm[1], rough[1]),
+    at200: await compared(options.rate),
+    atHalf: await compared(Math.round(maxPerSecond / 2)),
   };
 }
 

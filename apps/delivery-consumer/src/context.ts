@@ -24,6 +24,8 @@ export interface DispatcherOptions {
   maxBufferedRecords: number;
   /** The same for the bytes of their payloads. */
   maxBufferedBytes: number;
+  /** The same for records above the lowest that is not done, which hold some 100 bytes each: they are read again after a crash. */
+  maxUncommittedRecords: number;
   /** Deliveries that wait in memory behind a lane's head. */
   maxQueuedPerLane: number;
   /** A delivery that waited this long for a slot, or behind a slow head, goes to PostgreSQL. */
@@ -43,6 +45,7 @@ export const defaultDispatcherOptions = {
   circuitBreaker: true,
   maxBufferedRecords: 3_000,
   maxBufferedBytes: 16 * 1_048_576,
+  maxUncommittedRecords: 100_000,
   maxQueuedPerLane: 100,
   maxWaitMs: 1_000,
   maxWaitWhenBusyMs: 5_000,

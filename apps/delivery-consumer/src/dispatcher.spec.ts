@@ -4,7 +4,7 @@ import type { EndpointPolicy } from '#endpoints';
 import { encodeRecord, type WaybillEvent } from '#events';
 import type { HttpResult } from '#http-delivery';
 import { createLogger, createMetrics } from '#telemetry';
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { defaultDispatcherOptions } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { createConsumerMetrics } from './metrics.ts';
@@ -82,6 +82,7 @@ async function newOwner(
       leaseMs: LEASE_MS,
       flushIntervalMs: 75,
       maxBufferedRecords: MOST_RECORDS,
+      maxUncommittedRecords: 4 * MOST_RECORDS,
       maxInFlight: 8,
       maxInFlightPerTenant: 8,
     },
@@ -135,20 +136,34 @@ it('is done with a record whose unordered delivery waits on record, whoever wrot
   expect(second.bufferedRecords).toBe(0);
 });
 
-it('reads on behind a request that hangs: only what is not done yet is held in memory', async () => {
-  const pauses: number[] = [];
-  const owner = await newOwner('owner', {
-    send: ({ headers }) => (headers['X-Webhook-Stream-Id'] === 'hanging' ? new Promise(() => undefined) : answered()),
-    onPause: (partition) => pauses.push(partition),
-  });
-  let offset = 0;
-  const publish = (streamId: string) => log.append(EVENTS, 0, encodeRecord(ordered(++offset, streamId), 1));
-  publish('hanging');
-  for (let page = 0; page < 3; page++) {
-    const from = offset - (page === 0 ? 1 : 0);
-    for (let n = 0; n < MOST_RECORDS * 0.6; n++) publish(`stream-${offset}`);
+describe('behind a request that hangs', () => {
+  let owner: Dispatcher;
+  let pauses: number[];
+  let end: number;
+  const publish = (streamId: string) => log.append(EVENTS, 0, encodeRecord(ordered(++end, streamId), 1));
+  const readMore = async (records: number): Promise<void> => {
+    const from = end;
+    for (let n = 0; n < records; n++) publish(`stream-${end}`);
     await readAll(owner, from);
-    expect(owner.bufferedRecords).toBe(1);
-  }
-  expect(pauses).toEqual([]);
+  };
+
+  beforeEach(async () => {
+    [pauses, end] = [[], 0];
+    owner = await newOwner('owner', {
+      send: ({ headers }) => (headers['X-Webhook-Stream-Id'] === 'hanging' ? new Promise(() => undefined) : answered()),
+      onPause: (partition) => pauses.push(partition),
+    });
+    publish('hanging');
+    await readAll(owner);
+  });
+
+  it('is read on: only what is not done yet counts as held in memory', async () => {
+    for (let page = 0; page < 3; page++) await readMore(MOST_RECORDS * 0.6);
+    expect([owner.bufferedRecords, pauses]).toEqual([1, []]);
+  });
+
+  it('is read no further when a crash would have too much read again', async () => {
+    for (let page = 0; page < 5; page++) await readMore(MOST_RECORDS * 0.9);
+    expect([owner.bufferedRecords, pauses]).toEqual([1, [0]]);
+  });
 });

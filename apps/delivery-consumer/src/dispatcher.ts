@@ -340,11 +340,15 @@ export class Dispatcher {
   #regulate(partition: Partition): void {
     const { options, partitions, log } = this.#context;
     const share = 1 / Math.max(1, partitions.size);
-    const { records, bytes } = partition.records.pending;
-    const waitingBytes = partition.arrivals.reduce((sum, { record }) => sum + (record.value?.length ?? 0), bytes);
+    const { pending, uncommitted } = partition.records;
+    const waitingBytes = partition.arrivals.reduce(
+      (sum, { record }) => sum + (record.value?.length ?? 0),
+      pending.bytes,
+    );
     const buffered = Math.max(
-      (records + partition.arrivals.length) / Math.max(100, options.maxBufferedRecords * share),
+      (pending.records + partition.arrivals.length) / Math.max(100, options.maxBufferedRecords * share),
       waitingBytes / Math.max(1_048_576, options.maxBufferedBytes * share),
+      uncommitted / (options.maxUncommittedRecords * share),
     );
     if (!partition.isPaused && buffered > 1) {
       partition.isPaused = true;

@@ -46,9 +46,14 @@ export class OffsetTracker {
   #committable: number | null = null;
   readonly #pending: PendingRecords = { records: 0, bytes: 0 };
 
-  /** What is in memory. A record that is done holds next to nothing, also while one below it keeps it from being committed. */
   get pending(): Readonly<PendingRecords> {
     return this.#pending;
+  }
+
+  /** Records above the committable offset, also those that are done. */
+  get uncommitted(): number {
+    this.#advance();
+    return this.#records.length - this.#head;
   }
 
   /** The offset after the last one received; 0 before the first. */

@@ -10,7 +10,7 @@ export const USAGE = `usage: npm run bench -- [options]
   --payload BYTES      default 1024                        --endpoints N    default 1, each with its share of the streams
   --receiver-delay MS  default 0 (slow-receiver: 50)       --failures SHARE default 0; e.g. 0.2, answered with 500 at random
   --rate N             events per second of latency and isolation, default 200
-  --seconds N          length of each of their phases, default 30
+  --seconds N          length of latency; isolation's runs take half of it each; default 30
   --batch N            calls in one transaction, default 50 (at a fixed rate of up to 500/s: 1, above: 10)
   --connections N      of the writer, default 4
   --max-concurrency N  of each endpoint, default 512

@@ -1,10 +1,10 @@
 // Checks what is written together, what follows a commit, and what is forgotten with a lost partition.
 import type { CommitResult } from '#deliveries';
-import { type Delivery, Lane, RecordPosition } from '#lane';
+import { type Delivery, Lane, OffsetTracker } from '#lane';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Journal } from './journal.ts';
 
-const positionOf = (offset: number) => new RecordPosition(offset, 1, 0, { records: 0, bytes: 0 });
+const positionOf = (offset: number) => new OffsetTracker().receive(offset, 1, 0)!;
 const delivery = (sequence: number, position = positionOf(sequence)): Delivery =>
   ({ sequence, stored: false, positions: [position], event: { eventId: `event-${sequence}` } }) as unknown as Delivery;
 const lane = (partition: number) =>

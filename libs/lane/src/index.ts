@@ -10,7 +10,7 @@ export {
   type LaneState,
   type Reception,
 } from './lane.ts';
-export { OffsetTracker, RecordPosition } from './offsets.ts';
+export { OffsetTracker, type RecordPosition } from './offsets.ts';
 export { isExhausted, MAX_RETRY_AFTER_MS, retryDelayMs, type RetryPolicy } from './schedule.ts';
 export { classify, parseRetryAfter, type AttemptResult, type Outcome } from './outcome.ts';
 export { CircuitBreaker, defaultBreaker, type BreakerOptions } from './circuit-breaker.ts';

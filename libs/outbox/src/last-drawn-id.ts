@@ -1,3 +1,5 @@
+// How far the sequence of the events' ids has come.
+
 /**
  * SQL of the last id that was drawn, 0 when there is none. By the function behind the view pg_sequences, which locks the
  * sequence's page. `SELECT last_value FROM` the sequence does not, and so may see what nextval() writes there, for some
